@@ -1,0 +1,171 @@
+/**
+ * Every expected failure of breve, as tagged errors: each names what went wrong, where, and the repair.
+ *
+ * Room: tensor (level 0). Imports: effect's `Data` only.
+ */
+import { Data } from "effect"
+
+/** Names, nearest first, that could have been meant by `name`: for "did you mean" in messages. */
+export const nearest = (name: string, known: Iterable<string>): string | undefined => {
+  const limit = Math.max(1, Math.floor(name.length / 3))
+  const ranked = [...known]
+    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ candidate, distance }) => distance <= limit && candidate !== name)
+    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
+  return ranked[0]?.candidate
+}
+
+/** Number of single-character insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
+const editDistance = (a: string, b: string): number => {
+  const rows: Array<Array<number>> = [Array.from({ length: b.length + 1 }, (_, j) => j)]
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      const above = rows[i - 1] ?? []
+      const swap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      row.push(
+        Math.min(
+          (above[j] ?? 0) + 1,
+          (row[j - 1] ?? 0) + 1,
+          (above[j - 1] ?? 0) + (same ? 0 : 1),
+          swap ? (rows[i - 2]?.[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY
+        )
+      )
+    }
+    rows.push(row)
+  }
+  return rows[a.length]?.[b.length] ?? 0
+}
+
+const hint = (nearestName: string | undefined): string =>
+  nearestName === undefined ? "" : `; did you mean "${nearestName}"?`
+const trail = (path: ReadonlyArray<string>): string => (path.length === 0 ? "" : ` (${path.join(" > ")})`)
+
+// ---- wiring -------------------------------------------------------------------------------------------------
+
+/** An attribute that a resolution needs is not in the injector. */
+export class MissingDependency<const out N extends string = string> extends Data.TaggedError("MissingDependency")<{
+  readonly injector: string
+  readonly attribute: N
+  /** who asked: from the requested attribute down to the one that needs the missing name */
+  readonly path: ReadonlyArray<string>
+  readonly nearest: string | undefined
+}> {
+  override get message(): string {
+    const asked = this.path.length === 0 ? "" : `, needed by ${this.path.join(" > ")}`
+    return `${this.injector} has no attribute "${this.attribute}"${asked}${hint(this.nearest)} Add it with let or merge.`
+  }
+}
+
+/** An attribute needs itself; the first and the last name of the path are the same. */
+export class CircularDependency extends Data.TaggedError("CircularDependency")<{
+  readonly injector: string
+  readonly path: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return `${this.injector} has a circular dependency${trail(this.path)}; break the circle by overriding one of these names.`
+  }
+}
+
+/** A constructor or a value function threw. */
+export class ConstructionFailed extends Data.TaggedError("ConstructionFailed")<{
+  readonly injector: string
+  readonly attribute: string
+  readonly path: ReadonlyArray<string>
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const cause = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `${this.injector} failed to build "${this.attribute}"${trail(this.path)}: ${cause}`
+  }
+}
+
+/** An attribute is there but cannot serve: a branch without a case for its flag, a link that leads nowhere. */
+export class InvalidDependency extends Data.TaggedError("InvalidDependency")<{
+  readonly injector: string
+  readonly attribute: string
+  readonly path: ReadonlyArray<string>
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.injector} cannot use "${this.attribute}"${trail(this.path)}: ${this.reason}`
+  }
+}
+
+export type ResolutionError = MissingDependency | CircularDependency | ConstructionFailed | InvalidDependency
+
+// ---- layers, state ------------------------------------------------------------------------------------------
+
+/** Options of a layer or a brick that cannot be. */
+export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
+  readonly what: string
+  readonly option: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.what}: option "${this.option}" ${this.reason}`
+  }
+}
+
+/** A tensor of one shape stands where another is needed. */
+export class ShapeMismatch extends Data.TaggedError("ShapeMismatch")<{
+  readonly what: string
+  readonly expected: string
+  readonly actual: ReadonlyArray<number>
+}> {
+  override get message(): string {
+    return `${this.what}: expected shape ${this.expected}, got [${this.actual.join(", ")}]`
+  }
+}
+
+/** A strict load lacks keys; nothing was changed. */
+export class MissingKeys extends Data.TaggedError("MissingKeys")<{
+  readonly keys: ReadonlyArray<string>
+  readonly policy: string
+}> {
+  override get message(): string {
+    return `the state lacks ${this.keys.map((key) => `"${key}"`).join(", ")} (policy "${this.policy}"); nothing was loaded. Use policy "float" to let quantizers initialise themselves.`
+  }
+}
+
+/** A strict load has keys that nothing takes; nothing was changed. */
+export class UnexpectedKeys extends Data.TaggedError("UnexpectedKeys")<{
+  readonly keys: ReadonlyArray<string>
+  readonly policy: string
+  readonly nearest: ReadonlyArray<string | undefined>
+}> {
+  override get message(): string {
+    const named = this.keys.map((key, i) => `"${key}"${this.nearest[i] ? ` (near "${this.nearest[i]}")` : ""}`)
+    return `nothing takes ${named.join(", ")} (policy "${this.policy}"); nothing was loaded. Use policy "report" to ignore them.`
+  }
+}
+
+/** A quantized value was asked for whose quantizer does not say whether it is signed. */
+export class UnknownSign extends Data.TaggedError("UnknownSign")<{ readonly injector: string }> {
+  override get message(): string {
+    return `${this.injector} does not say whether its values are signed; add { signed: true } or { signed: false } with let.`
+  }
+}
+
+// ---- the world outside --------------------------------------------------------------------------------------
+
+/** A backend of TensorFlow.js could not be started. */
+export class BackendUnavailable extends Data.TaggedError("BackendUnavailable")<{
+  readonly backend: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the TensorFlow.js backend "${this.backend}" is not available: ${this.reason}`
+  }
+}
+
+/** A file does not hold what it should. */
+export class MalformedFile extends Data.TaggedError("MalformedFile")<{
+  readonly file: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.file}: ${this.reason}`
+  }
+}
