@@ -22,29 +22,29 @@ const classes = 10
 /** How strongly images vary. Lengths in pixels, the bend in parts of the glyph's size, the slants as slopes. */
 const variation = {
   /** a glyph's height and width before scaling */
-  size: 18,
+  size: 20,
   /** standard deviation of the bending field at its 4 x 4 nodes */
-  bend: 0.07,
-  /** largest tangent of half the angle of rotation: 0.17 is 19 degrees */
-  rotation: 0.17,
+  bend: 0.05,
+  /** largest tangent of half the angle of rotation: 0.12 is 14 degrees */
+  rotation: 0.12,
   /** largest relative change of the size, in each direction */
-  scale: 0.22,
-  shear: 0.3,
-  shift: 3,
+  scale: 0.15,
+  shear: 0.25,
+  shift: 2,
   /** radius of full ink */
-  thickness: [0.35, 1.5],
+  thickness: [0.5, 1.4],
   /** width of the fading edge */
   softness: [0.6, 1.6],
   /** darkness of the ink on a scale from 0 to 1 */
   ink: [0.55, 1],
   /** probability of each of two stray strokes, and their greatest length */
-  stray: 0.4,
-  strayLength: 9,
+  stray: 0.25,
+  strayLength: 7,
   /** probability of a wiped patch, and its sides */
-  wipe: 0.35,
-  wipeSides: [3, 8],
+  wipe: 0.25,
+  wipeSides: [3, 7],
   /** standard deviation of the noise, 0 to 1 */
-  noise: [0.02, 0.16]
+  noise: [0.02, 0.14]
 } as const
 
 // ---- constructors -------------------------------------------------------------------------------------------

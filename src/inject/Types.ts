@@ -141,7 +141,7 @@ type Lacking<P, C> = C extends keyof P ? never : C extends string ? (Has<P, C> e
 
 /** The names that are absent: certainly needed ones (`May = false`), or also possibly needed ones. */
 export type Missing<P, K, May> =
-  IsAny<P> extends true ? string : K extends string ? Lacking<P, Closure<P, K, May>> : never
+  IsAny<P> extends true ? never : K extends string ? Lacking<P, Closure<P, K, May>> : never
 
 // ---- what an attribute becomes ------------------------------------------------------------------------------
 
@@ -274,9 +274,20 @@ export type ErrorOf<P, K> =
   IsAny<P> extends true ? unknown : K extends string ? PartIn<P, Closure<P, K, true>, "e"> : never
 /** The services that the constructors behind `K` need. */
 export type EnvOf<P, K> = IsAny<P> extends true ? any : K extends string ? PartIn<P, Closure<P, K, true>, "r"> : never
-/** `MissingDependency` of each name that only an open branch can need. */
-export type MaybeMissing<P, K> = AsError<Exclude<Missing<P, K, true>, Missing<P, K, false>>>
-type AsError<N> = N extends string ? MissingDependency<N> : never
+/** `MissingDependency` of each absent name: where `Check` holds, only an open branch can need one. */
+export type MaybeMissing<P, K> =
+  IsAny<P> extends true ? never : K extends string ? AbsentIn<P, Closure<P, K, true>> : never
+type AbsentIn<P, C> = C extends keyof P
+  ? never
+  : C extends `${infer H}.${infer Rest}`
+    ? H extends keyof P
+      ? P[H] extends InjectorOf<infer P2>
+        ? AbsentIn<P2, Rest>
+        : never
+      : MissingDependency<C>
+    : C extends string
+      ? MissingDependency<C>
+      : never
 
 // ---- what a recipe must be given ----------------------------------------------------------------------------
 

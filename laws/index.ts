@@ -1,0 +1,4 @@
+/**
+ * `breve/laws`: the laws that quantizers and their parts keep, to run against your own.
+ */
+export {}
