@@ -3,7 +3,8 @@
  *
  * An image is one style of its digit, bent by a smooth random field, rotated, scaled, sheared and moved, drawn with a pen of
  * random thickness and softness, then spoilt: stray strokes, a wiped patch, weak ink, noise. How much of each was tuned so that a
- * small network trained on 6,000 of them is right about 97 times in 100. A seed gives the same bytes in every engine.
+ * small convolutional network trained on 6,000 of them knows 95 % of 2,000 others after 3 passes and 97 % after 8, and a network
+ * of dense layers 94 %. A seed gives the same bytes in every engine.
  *
  * Room: cli (level 6). Imports: tensor/Random, exchange/Dataset, ./Glyphs, ./Pen.
  */
@@ -79,13 +80,21 @@ const image = (random: Random.Random, label: number): Uint8Array => {
   const styles = Glyphs.styles[label] ?? []
   const glyph: Glyph = styles[Math.floor(choice.style * styles.length)] ?? []
   const canvas = Pen.paper(height, width)
-  const nib = { radius: between(variation.thickness, choice.thickness), soft: between(variation.softness, choice.softness) }
+  const nib = {
+    radius: between(variation.thickness, choice.thickness),
+    soft: between(variation.softness, choice.softness)
+  }
 
   const place = placement(random)
   for (const stroke of glyph) Pen.draw(canvas, Pen.flatten(stroke).map(place), nib)
   wipe(canvas, choice)
   for (const points of strays(Random.split(random, "strays"))) Pen.draw(canvas, points, nib)
-  return develop(canvas, Random.split(random, "noise"), between(variation.ink, choice.ink), between(variation.noise, choice.noise))
+  return develop(
+    canvas,
+    Random.split(random, "noise"),
+    between(variation.ink, choice.ink),
+    between(variation.noise, choice.noise)
+  )
 }
 
 /** Takes a point of the unit square to its pixel: the bend, then scale, shear, rotation and shift about the centre. */
@@ -138,10 +147,7 @@ const strays = (random: Random.Random): ReadonlyArray<ReadonlyArray<Point>> => {
   return [0, 5].flatMap((at): ReadonlyArray<ReadonlyArray<Point>> => {
     const [wanted = 1, x = 0, y = 0, dx = 0, dy = 0] = values.subarray(at, at + 5)
     const from: Point = [x * (width - 1), y * (height - 1)]
-    const to: Point = [
-      from[0] + variation.strayLength * (2 * dx - 1),
-      from[1] + variation.strayLength * (2 * dy - 1)
-    ]
+    const to: Point = [from[0] + variation.strayLength * (2 * dx - 1), from[1] + variation.strayLength * (2 * dy - 1)]
     return wanted < variation.stray ? [[from, to]] : []
   })
 }

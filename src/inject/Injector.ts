@@ -33,6 +33,7 @@ import type {
   Resolved
 } from "./Types.ts"
 
+export type { AllOf, OptionalArgs, OptionalOf, RequiredArgs, RequiredOf } from "./Binding.ts"
 export {
   choose,
   component,

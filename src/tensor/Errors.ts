@@ -169,3 +169,13 @@ export class MalformedFile extends Data.TaggedError("MalformedFile")<{
     return `${this.file}: ${this.reason}`
   }
 }
+
+/** A file or directory could not be written; what was there before is still there. */
+export class OutputFailed extends Data.TaggedError("OutputFailed")<{
+  readonly file: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `cannot write ${this.file}: ${this.reason}`
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Quantization that begins only after some steps.
+ *
+ * Room: core (level 2). Imports: tfjs, `./Brick.ts`.
+ */
+import type * as tf from "@tensorflow/tfjs-core"
+import * as Brick from "./Brick.ts"
+
+/** Chooses between the float value `x` and the quantized value `y`. */
+export type Delay = Brick.Stateful<readonly [x: tf.Tensor, y: tf.Tensor], tf.Tensor>
+
+const never: Delay["apply"] = (_, __, y) => [y, {}]
+
+const counted: Delay["apply"] = ({ memory }, x, y) => {
+  const remaining = Number(memory.remaining)
+  return remaining > 0 ? [x, { remaining: remaining - 1 }] : [y, memory]
+}
+
+/** Answers `x` for the first `steps` calls, in training and evaluation alike, and `y` from then on. */
+export const make = (steps: number): Delay => {
+  const delayImpl = Brick.shown(steps > 0 ? "_DelayQuant" : "_NoDelay")
+  return steps > 0
+    ? Brick.make("DelayWrapper", { delayImpl }, { memory: { remaining: steps } }, { apply: counted })
+    : Brick.make("DelayWrapper", { delayImpl }, {}, { apply: never })
+}

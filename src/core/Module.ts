@@ -1,0 +1,23 @@
+/**
+ * What a quantizer may know about a layer that it serves: the attribute `module`.
+ *
+ * Room: core (level 2). Imports: tfjs.
+ */
+import type * as tf from "@tensorflow/tfjs-core"
+
+/** A layer, as the value functions of a declaration see it. */
+export interface Module {
+  readonly kind: string
+  /** the float weight, in TensorFlow.js's layout; a scalar 0 for layers without one */
+  readonly weight: tf.Tensor
+  readonly outChannels: number
+  /** the axis of `weight` that counts output channels */
+  readonly outputChannelAxis: number
+}
+
+/** One module, or several that share a proxy. */
+export type Modules = Module | readonly [Module, Module, ...ReadonlyArray<Module>]
+
+/** Always a list. */
+export const list = (modules: Modules): ReadonlyArray<Module> =>
+  Array.isArray(modules) ? (modules as ReadonlyArray<Module>) : [modules as Module]

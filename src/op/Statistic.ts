@@ -1,0 +1,77 @@
+/**
+ * Statistics that scales are computed from.
+ *
+ * Room: op (level 1). Imports: tfjs, `./Sign.ts`.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { magnitude, ternary } from "./Sign.ts"
+
+/** Shares a gradient equally among all elements of `magnitude` that attain `extremum`, with the sign of x. */
+const shared = (dy: tf.Tensor, x: tf.Tensor, magnitude: tf.Tensor, extremum: tf.Tensor): tf.Tensor => {
+  const hit = tf.cast(tf.equal(magnitude, extremum), "float32")
+  return tf.mul(tf.mul(hit, ternary(x)), tf.div(dy, tf.sum(hit)))
+}
+/**
+ * The largest magnitude.
+ *
+ * - formula:  `y = max |x|`
+ * - shapes:   `x [...d] -> y []`
+ * - gradient: `dy * sign(x)`, shared equally among all elements that attain the maximum
+ * - errors:   none
+ * - source:   Brevitas, core/stats/stats_op.py (AbsMax)
+ *
+ * @category statistic
+ * @since 0.1.0
+ */
+export const absMax = (x: tf.Tensor): tf.Tensor =>
+  tf.customGrad((...inputs) => {
+    const input = inputs[0] as tf.Tensor
+    const save = inputs.at(-1) as unknown as tf.GradSaveFunc
+    const value = tf.max(tf.abs(input))
+    save([input, value])
+    return {
+      value,
+      gradFunc: (dy: tf.Tensor, saved: Array<tf.Tensor>) => {
+        const [a, extremum] = saved as [tf.Tensor, tf.Tensor]
+        return shared(dy, a, tf.abs(a), extremum)
+      }
+    }
+  })(x)
+
+/** The 1-based rank of percentile `q` of `n` values, in double arithmetic, left to right. */
+export const highRank = (q: number, n: number): number => Math.floor(0.01 * q * n + 0.5)
+
+/**
+ * The magnitude at a high percentile, as the k-th smallest value: no interpolation.
+ *
+ * - formula:  `y = k-th smallest of |x|, k = floor(0.01 * q * n + 0.5)`
+ * - shapes:   `x [...d] -> y []`
+ * - gradient: `dy * sign(x)` to the selected element
+ * - errors:   none; `k` is held within 1..n
+ * - source:   Brevitas, core/stats/stats_op.py (AbsPercentile)
+ *
+ * @category statistic
+ * @since 0.1.0
+ */
+export const absPercentile = (x: tf.Tensor, q: number): tf.Tensor => {
+  const flat = tf.reshape(x, [-1])
+  const n = flat.size
+  const k = Math.min(Math.max(highRank(q, n), 1), n)
+  const magnitudes = tf.tidy(() => tf.abs(flat).dataSync()) as Float32Array
+  const selected = Float32Array.from(magnitudes).sort()[k - 1] as number
+  return tf.reshape(magnitude(tf.slice(flat, [Math.max(0, magnitudes.indexOf(selected))], [1])), [])
+}
+
+/**
+ * The mean magnitude.
+ *
+ * - formula:  `y = mean |x|`
+ * - shapes:   `x [...d] -> y []`
+ * - gradient: `dy * sign(x) / n`, `sign(0) = 0`
+ * - errors:   none
+ * - source:   Brevitas, core/stats/stats_op.py (AbsAve)
+ *
+ * @category statistic
+ * @since 0.1.0
+ */
+export const absMean = (x: tf.Tensor): tf.Tensor => tf.mean(magnitude(x))

@@ -1,0 +1,124 @@
+/**
+ * Where breve differs from the reference on purpose. A rule looks at what a case shows, never at its name.
+ *
+ * Each rule sees one result of the case: what the vector expects and what breve did, both as the vector writes results.
+ */
+import type { Case } from "./Case.ts"
+
+export interface Rule {
+  readonly id: string
+  readonly reason: string
+  // biome-ignore lint/suspicious/noExplicitAny: results have the shape of their area
+  readonly matches: (testCase: Case, expected: any, actual: any) => boolean
+}
+
+/** The first rule that explains the difference. */
+export const explaining = (testCase: Case, expected: unknown, actual: unknown): Rule | undefined =>
+  rules.find((rule) => rule.matches(testCase, expected, actual))
+
+const messageOf = (expected: { readonly error?: { readonly message?: string } }): string =>
+  expected.error?.message ?? ""
+
+/** A result without the identities of its instances. */
+const withoutIds = (result: unknown): string =>
+  JSON.stringify(result, (key, value) => (key === "id" || key === "calls" ? undefined : value))
+
+const identities = (result: unknown): number => {
+  const ids = new Set<unknown>()
+  JSON.stringify(result, (key, value) => {
+    if (key === "id") ids.add(value)
+    return value
+  })
+  return ids.size
+}
+
+/** Whether `few` is `many` with some entries left out that occur elsewhere in it. */
+const withoutRepeats = (few: ReadonlyArray<string>, many: ReadonlyArray<string>): boolean =>
+  few.length < many.length && JSON.stringify(few) === JSON.stringify([...new Set(many)])
+
+const hasLinks = (testCase: Case): boolean =>
+  JSON.stringify([testCase.config.injectors, testCase.config.functions]).includes('"this":')
+
+/** The result of an earlier step of the case that failed with the same message on an attribute of the same name. */
+const failedBefore = (testCase: Case, expected: unknown): boolean => {
+  const { steps } = testCase.config
+  const { results } = testCase.outputs
+  const at = results.indexOf(expected)
+  return (
+    at > 0 &&
+    steps
+      .slice(0, at)
+      .some(
+        (step: { op: string; attr?: string }, i: number) =>
+          step.op === "get" &&
+          step.attr === steps[at].attr &&
+          messageOf(results[i]) !== "" &&
+          messageOf(results[i]) === messageOf(results[at])
+      )
+  )
+}
+
+const declared = (actual: { readonly defined?: string }): boolean => actual.defined !== undefined
+
+export const rules: ReadonlyArray<Rule> = [
+  {
+    id: "a-link-shares-the-instance",
+    reason:
+      "A link leads to the instance of the resolution it is in. The reference resolves the linked attribute once more, " +
+      "so that one object stands in two places as two.",
+    matches: (testCase, expected, actual) =>
+      hasLinks(testCase) &&
+      expected.instance !== undefined &&
+      withoutIds(expected) === withoutIds(actual) &&
+      identities(actual) < identities(expected) &&
+      withoutRepeats(actual.calls, expected.calls)
+  },
+  {
+    id: "a-failed-resolution-changes-nothing",
+    reason:
+      "Injectors are immutable. In the reference a failed access leaves the class that a value function returned in the " +
+      "place of the function, also for injectors derived later.",
+    matches: (testCase, expected, actual) =>
+      expected.error?.kind === "DependencyError" && actual.error === undefined && failedBefore(testCase, expected)
+  },
+  {
+    id: "a-missing-last-argument-is-a-missing-dependency",
+    reason:
+      "A value function whose last argument is absent is not called: it is a MissingDependency as for any other argument. " +
+      "The reference calls it anyway, and the host language complains.",
+    matches: (_, expected, actual) => {
+      const absent = /missing 1 required positional argument: '(.*)'/.exec(messageOf(expected))?.[1]
+      return (
+        expected.error?.kind === "TypeError" &&
+        absent !== undefined &&
+        actual.error?.kind === "missing" &&
+        actual.error.attribute === absent
+      )
+    }
+  },
+  {
+    id: "dependencies-are-a-record",
+    reason:
+      "Dependencies are declared as a typed record, so that arbitrary argument lists cannot be written down, and a value is a " +
+      "function of named attributes wherever it comes from (class or method).",
+    matches: (_, expected, actual) =>
+      declared(actual) &&
+      /arbitrary (argument list|keyword arguments)|decorator can not be used on (classes|methods)/.test(
+        messageOf(expected)
+      )
+  },
+  {
+    id: "raw-instead-of-a-suffix",
+    reason:
+      "Whether a class is wired or handed out is said by `raw`, not by the ending of a name; a default is handed out as it is.",
+    matches: (_, expected, actual) =>
+      declared(actual) && /default value (of .* argument set to|should be a class)/.test(messageOf(expected))
+  },
+  {
+    id: "no-reserved-names",
+    reason:
+      "Attributes live in a record of their own and operations are functions of the module, so that no name is reserved.",
+    matches: (_, expected, actual) =>
+      declared(actual) && /Magic methods are not allowed|'let' redefinition/.test(messageOf(expected))
+  }
+]
