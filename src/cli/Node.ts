@@ -7,21 +7,7 @@
  * Room: cli (level 6). Imports: effect, ./NodeFiles. Source of the runner: effect's own NodeRuntime.
  */
 import type { Writable } from "node:stream"
-import {
-  Cause,
-  Effect,
-  Exit,
-  type FileSystem,
-  Layer,
-  Path,
-  PlatformError,
-  Queue,
-  Runtime,
-  Sink,
-  Stdio,
-  Stream,
-  Terminal
-} from "effect"
+import { Cause, Effect, Exit, Layer, Path, PlatformError, Queue, Runtime, Sink, Stdio, Stream, Terminal } from "effect"
 import { type Command, TerminalCapabilities } from "effect/cli"
 import { ChildProcessSpawner } from "effect/process"
 import * as NodeFiles from "./NodeFiles.ts"
@@ -53,8 +39,13 @@ const failed = (method: string, cause: unknown): PlatformError.PlatformError =>
     cause
   })
 
-const sink = (stream: Writable, name: string): Sink.Sink<void, string | Uint8Array, never, PlatformError.PlatformError> =>
-  Sink.forEach((text: string | Uint8Array) => write(stream, name, text))
+const sink = (
+  stream: Writable,
+  name: string
+): Sink.Sink<void, string | Uint8Array, never, PlatformError.PlatformError> => {
+  const put = (text: string | Uint8Array): Effect.Effect<void, PlatformError.PlatformError> => write(stream, name, text)
+  return Sink.forEach(put)
+}
 
 // ---- layers -------------------------------------------------------------------------------------------------
 
@@ -68,7 +59,11 @@ const stdio: Layer.Layer<Stdio.Stdio> = Layer.succeed(
     stderrIsTerminal: Effect.sync(() => process.stderr.isTTY === true),
     stdout: () => sink(process.stdout, "stdout"),
     stderr: () => sink(process.stderr, "stderr"),
-    stdin: Stream.suspend(() => Stream.fromAsyncIterable<Uint8Array, PlatformError.PlatformError>(process.stdin, (cause) => failed("stdin", cause)))
+    stdin: Stream.suspend(() =>
+      Stream.fromAsyncIterable<Uint8Array, PlatformError.PlatformError>(process.stdin, (cause) =>
+        failed("stdin", cause)
+      )
+    )
   })
 )
 

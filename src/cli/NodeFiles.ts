@@ -6,7 +6,7 @@
  *
  * Room: cli (level 6). Imports: effect, node:fs, node:os, node:path.
  */
-import { constants, type BigIntStats } from "node:fs"
+import { type BigIntStats, constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -99,7 +99,9 @@ export const make: FileSystem.FileSystem = FileSystem.make({
   lstat: (path) => attempt("lstat", path, async () => info(await fs.lstat(path, { bigint: true }))),
   readFile: (path) => attempt("readFile", path, async () => new Uint8Array(await fs.readFile(path))),
   writeFile: (path, data, options = {}) =>
-    attempt("writeFile", path, () => fs.writeFile(path, data, { flag: options.flag ?? "w", mode: options.mode ?? 0o666 })),
+    attempt("writeFile", path, () =>
+      fs.writeFile(path, data, { flag: options.flag ?? "w", mode: options.mode ?? 0o666 })
+    ),
   readDirectory: (path, options = {}) =>
     attempt("readDirectory", path, () => fs.readdir(path, { recursive: options.recursive ?? false })),
   readDirectoryEntries: (path) =>

@@ -53,6 +53,7 @@ export { diagnose, explain, mermaid } from "./Inspect.ts"
 export { treeOf as tree } from "./Tree.ts"
 export type {
   Check,
+  CheckLet,
   Choose,
   Component,
   Constructor,
@@ -223,7 +224,6 @@ export const resolve: {
   <const K extends string>(name: K): <P>(self: Injector<P> & Check<P, K>) => Resolution<P, K>
   <P, const K extends keyof P & string>(self: Injector<P>, name: K & Check<P, K>): Resolution<P, K>
 } = dual(2, (self: Any, name: string) => resolution(self, [name], {}, (root) => contentOf(root, name)))
-
 
 /** Builds several attributes in one resolution: what they share is built once. */
 export const resolveAll: {

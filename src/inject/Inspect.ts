@@ -64,10 +64,11 @@ const findingsFrom = (start: Walk): ReadonlyArray<Finding> => {
       findings.push({ kind: "missing", name: here, path, certain, message })
       return
     }
-    if (seen.has(here)) return
+    const visit = certain ? here : `${here}?`
+    if (seen.has(here) || seen.has(visit)) return
     for (const wire of wiresOf(source, name))
       step({ source, name, enclosing, prefix, path: [...path, here], certain }, wire)
-    seen.add(here)
+    seen.add(visit)
   }
   const step = (from: Walk, wire: Wire): void => {
     const target = locate(from.source, wire.to, from.enclosing)
@@ -145,17 +146,21 @@ const quoted = (text: string): string => `"${text.replaceAll('"', "#quot;")}"`
 export const mermaid = (source: Layered, root?: string): string => {
   const ids = new Map<string, string>()
   const lines: Array<string> = []
-  const visit = (name: string): string => {
+  const absent = (name: string, kind: Wire["kind"]): string =>
+    name.includes(".") ? name : kind === "default" ? `${name} (default)` : `${name} ✗`
+  const visit = (name: string, kind: Wire["kind"] = "needs"): string => {
     const known = ids.get(name)
     if (known !== undefined) return known
     const id = `n${ids.size}`
     ids.set(name, id)
     const present = Object.hasOwn(source.table, name)
-    const label = present ? `${name} = ${headOf(source.table[name])}\n«${originOf(source, name).winner}»` : `${name} ✗`
+    const label = present
+      ? `${name} = ${headOf(source.table[name])}\n«${originOf(source, name).winner}»`
+      : absent(name, kind)
     lines.push(`  ${id}[${quoted(label)}]`)
     if (present)
       for (const wire of wiresOf(source, name)) {
-        const to = visit(wire.to)
+        const to = visit(wire.to, wire.kind)
         lines.push(`  ${id} ${arrows[wire.kind]} ${to}`)
       }
     return id

@@ -83,7 +83,7 @@ const build = (source: Source, inputs: ReadonlyArray<string>): Compiled => {
     argumentSlots,
     template: specs.map((spec) => (spec.kind === "constant" ? spec.value : UNSET)),
     planOf: memoized(new Map<number, Plan>(), (slot) => order([slot], undefined)),
-    planOfReturned: memoized(new Map<Spec, { plan: Plan; slots: ReadonlyArray<number> }>(), (spec) => {
+    planOfReturned: memoized(new WeakMap<Spec, { plan: Plan; slots: ReadonlyArray<number> }>(), (spec) => {
       const slots = slotsFor(spec)
       const absent = spec.names.find((_, i) => slots[i] === -1 && spec.defaults[i] === undefined)
       return {

@@ -24,6 +24,8 @@ const BUSY: unique symbol = Symbol("busy")
 export interface Frame {
   readonly compiled: Compiled
   readonly slots: Array<unknown>
+  /** what was not in the injector but given when the resolution started */
+  readonly given: Readonly<Record<string, unknown>>
   readonly prefix: string
   readonly up: Frame | undefined
   readonly below: Map<number, Frame>
@@ -43,6 +45,8 @@ interface Suspension {
   readonly effect: Effect.Effect<unknown, unknown, unknown>
   readonly frame: Frame
   readonly slot: number
+  /** what is being built: only what a value function answers is wired further */
+  readonly spec: Spec
 }
 
 interface Run {
@@ -54,9 +58,12 @@ interface Run {
 
 // ---- frames -------------------------------------------------------------------------------------------------
 
-const frameOf = (compiled: Compiled, prefix: string, up: Frame | undefined): Frame => ({
+const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
+
+const frameOf = (compiled: Compiled, prefix: string, up: Frame | undefined, given = nothing): Frame => ({
   compiled,
   slots: compiled.template.slice(),
+  given,
   prefix,
   up,
   below: new Map(),
@@ -66,7 +73,12 @@ const frameOf = (compiled: Compiled, prefix: string, up: Frame | undefined): Fra
 const rootFrame = (source: Source, given: Readonly<Record<string, unknown>>): Frame => {
   const inputs = Object.keys(given)
   const compiled = compile(source, inputs)
-  const frame = frameOf(compiled, "", source.parent === undefined ? undefined : rootFrame(source.parent, {}))
+  const frame = frameOf(
+    compiled,
+    "",
+    source.parent === undefined ? undefined : rootFrame(source.parent, nothing),
+    given
+  )
   for (const name of inputs) frame.slots[compiled.slotOf.get(name) as number] = given[name]
   return frame
 }
@@ -82,8 +94,17 @@ const nestedFrame = (frame: Frame, slot: number, source: Source): Frame => {
 /** The injector of a frame, knowing what it is nested in. */
 const enclosed = (source: Source, frame: Frame): Source =>
   Object.freeze(Object.assign(Object.create(Object.getPrototypeOf(source)), source, { parent: sourceOf(frame) }))
-const sourceOf = (frame: Frame): Source =>
-  frame.up === undefined ? frame.compiled.source : enclosed(frame.compiled.source, frame.up)
+const sourceOf = (frame: Frame): Source => {
+  const { source } = frame.compiled
+  const own = frame.given === nothing ? source : withGiven(source, frame.given)
+  return frame.up === undefined ? own : enclosed(own, frame.up)
+}
+const withGiven = (source: Source, given: Readonly<Record<string, unknown>>): Source =>
+  Object.freeze(
+    Object.assign(Object.create(Object.getPrototypeOf(source)), source, {
+      table: Object.freeze({ ...source.table, ...given })
+    })
+  )
 
 // ---- errors -------------------------------------------------------------------------------------------------
 
@@ -150,7 +171,7 @@ const call = (
   if (spec.kind === "choose") return settle(run, frame, slot, caseOf(spec, args[0], frame, place), place)
   const built = construct(spec, args, frame, slot, place)
   if (spec.mode === "effect") {
-    run.suspended = { effect: built as Effect.Effect<unknown, unknown, unknown>, frame, slot }
+    run.suspended = { effect: built as Effect.Effect<unknown, unknown, unknown>, frame, slot, spec }
     return false
   }
   if (spec.mode === "scoped") {
@@ -262,6 +283,17 @@ const isResolutionError = (u: unknown): u is ResolutionError =>
   u instanceof ConstructionFailed ||
   u instanceof InvalidDependency
 
+/** Last built, first released; one that throws does not keep the others from being released. */
+const releaseInTurn = (releases: Array<() => void>): void => {
+  const release = releases.pop()
+  if (release === undefined) return
+  try {
+    release()
+  } finally {
+    releaseInTurn(releases)
+  }
+}
+
 /** Runs until done or suspended; whatever was built is registered for release before anything can interrupt. */
 const drive = <A>(
   run: Run,
@@ -278,9 +310,7 @@ const drive = <A>(
   })
   const releases: Array<() => void> = []
   run.releases = releases
-  const releaseAll = Effect.sync(() => {
-    for (const release of releases.reverse()) release()
-  })
+  const releaseAll = Effect.sync(() => releaseInTurn(releases))
   return run.scope === undefined
     ? Effect.onError(stretch, () => releaseAll)
     : Effect.andThen(Scope.addFinalizer(run.scope, releaseAll), stretch)
@@ -291,10 +321,9 @@ const resume = <A>(
   plans: ReadonlyArray<Plan>,
   done: (root: Frame) => A
 ): Effect.Effect<A, unknown, unknown> => {
-  const { effect, frame, slot } = run.suspended as Suspension
+  const { effect, frame, slot, spec } = run.suspended as Suspension
   return Effect.flatMap(effect, (built) => {
-    if (isBinding(built) && frame.compiled.specs[slot]?.kind !== "component")
-      frame.turnedOut.set(slot, specOfBinding(built))
+    if (isBinding(built) && spec.kind !== "component") frame.turnedOut.set(slot, specOfBinding(built))
     else frame.slots[slot] = built
     return drive(run, plans, done)
   })

@@ -80,9 +80,7 @@ const end = <A>({ generation }: Lease<A>): Effect.Effect<void> =>
  * is in use, after its last reader. Acquiring can be interrupted.
  */
 export const make = Effect.fn("LeasedRef.make")(
-  <A, E, R>(
-    acquire: Effect.Effect<A, E, R | Scope.Scope>
-  ): Effect.Effect<LeasedRef<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<LeasedRef<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const surrounding = yield* Effect.scope
@@ -108,9 +106,8 @@ export const make = Effect.fn("LeasedRef.make")(
  * surrounding Scope closes before the swap, the value is released.
  */
 export const stage = Effect.fn("LeasedRef.stage")(
-  <A, E, R>(
-    acquire: Effect.Effect<A, E, R | Scope.Scope>
-  ): Effect.Effect<Staged<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> => Effect.map(make(acquire), (ref) => ({ ref }))
+  <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<Staged<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+    Effect.map(make(acquire), (ref) => ({ ref }))
 )
 
 // ---- reading ------------------------------------------------------------------------------------------------
@@ -151,10 +148,7 @@ export const swap = Effect.fn("LeasedRef.swap")(<A>(ref: LeasedRef<A>, staged: S
 
 /** Acquires a new value, then swaps it in; one reload of `ref` at a time. While acquiring, failure or interruption keeps the old. */
 export const reload = Effect.fn("LeasedRef.reload")(
-  <A, E, R>(
-    ref: LeasedRef<A>,
-    acquire: Effect.Effect<A, E, R | Scope.Scope>
-  ): Effect.Effect<void, E, Exclude<R, Scope.Scope>> =>
+  <A, E, R>(ref: LeasedRef<A>, acquire: Effect.Effect<A, E, R>): Effect.Effect<void, E, Exclude<R, Scope.Scope>> =>
     ref.lock.withPermit(Effect.scoped(Effect.flatMap(stage(acquire), (staged) => swap(ref, staged))))
 )
 

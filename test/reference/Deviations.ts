@@ -97,6 +97,17 @@ export const rules: ReadonlyArray<Rule> = [
     }
   },
   {
+    id: "static-errors-come-first",
+    reason:
+      "A missing name or a circle that the declarations already show is reported before anything is built; the reference " +
+      "builds what comes before it.",
+    matches: (_, expected, actual) =>
+      (actual.error?.kind === "missing" || actual.error?.kind === "circular") &&
+      messageOf(expected).includes(`'${actual.error.attribute}'`) &&
+      actual.calls.length < expected.calls.length &&
+      actual.calls.every((call: string, i: number) => call === expected.calls[i])
+  },
+  {
     id: "dependencies-are-a-record",
     reason:
       "Dependencies are declared as a typed record, so that arbitrary argument lists cannot be written down, and a value is a " +

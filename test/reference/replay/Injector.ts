@@ -115,7 +115,7 @@ const componentOf = (world: World, name: string): unknown => {
   return made
 }
 
-const valueOf = (world: World, attribute: string, name: string): unknown => {
+const valueFrom = (world: World, attribute: string, name: string): unknown => {
   const { args, returns } = lookup(world.declarations.functions, name)
   const names = args.map((arg) =>
     arg.default === undefined ? arg.name : Injector.orElse(arg.name, evaluate(world, arg.default, {}))
@@ -155,14 +155,27 @@ const evaluate = (world: World, e: Expression, args: Readonly<Record<string, unk
   if ("list" in e) return all(e.list)
   if ("if" in e)
     return evaluate(world, (evaluate(world, e.if as Expression, args) ? e.then : e.else) as Expression, args)
+  if ("new" in e) return instanceOf(world, e, args)
   if ("raise" in e) throw new Error(e.raise as string)
   throw new Error(`unknown expression ${JSON.stringify(e)}`)
+}
+
+const instanceOf = (world: World, e: Expression, args: Readonly<Record<string, unknown>>): unknown => {
+  const name = e.new as string
+  const given = Object.entries((e.args ?? {}) as Readonly<Record<string, Expression>>)
+  const names = lookup(world.declarations.classes, name).args.map((arg) => arg.name)
+  const make = componentOf(world, name) as (dependencies: unknown) => unknown
+  return make(
+    Object.fromEntries(
+      given.map(([key, of]) => [Array.isArray(e.args) ? names[Number(key)] : key, evaluate(world, of, args)])
+    )
+  )
 }
 
 const attributesOf = (world: World, attributes: Attributes): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(attributes).map(([name, e]) => {
-      if ("valueFn" in e) return [name, valueOf(world, name, e.valueFn as string)]
+      if ("valueFn" in e) return [name, valueFrom(world, name, e.valueFn as string)]
       if ("valueOnClass" in e)
         return [name, Injector.value([], componentOf(world, e.valueOnClass as string) as () => unknown)]
       const made = evaluate(world, e, {})
@@ -289,7 +302,11 @@ const take = async (world: World, step: Step): Promise<Made> => {
       return { value: Injector.has(injectorNamed(world, step.target), step.attr) }
     case "set": {
       const table = injectorNamed(world, step.target).table as Record<string, unknown>
-      return attempt(() => void (table[step.attr] = 0)) ?? { value: "assigned" }
+      return (
+        attempt(() => {
+          table[step.attr] = 0
+        }) ?? { value: "assigned" }
+      )
     }
     case "delete": {
       const table = injectorNamed(world, step.target).table as Record<string, unknown>

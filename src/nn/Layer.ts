@@ -1,0 +1,138 @@
+/**
+ * A layer: cells that hold its state, and a pure function of their states and an input.
+ *
+ * Whatever a layer does is one synchronous run: read all cells once, compute, write once. Nothing yields under tfjs's tape.
+ *
+ * Room: nn (level 4). Imports: tfjs, effect, `tensor`, `core`, `proxy`.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Cell from "../proxy/Cell.ts"
+import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import { UnknownSign } from "../tensor/Errors.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Tree from "../tensor/Tree.ts"
+
+/** What runs through layers. */
+export type Value = tf.Tensor | QuantTensor.QuantTensor
+
+/** The states of all cells at one moment: immutable, threaded through the layers. */
+export type States = ReadonlyMap<Cell.Cell, Cell.Living>
+
+export interface Mode {
+  /** quantizers collect statistics and use what they are learning; default: false */
+  readonly training: boolean
+}
+export const evaluation: Mode = { training: false }
+export const training: Mode = { training: true }
+
+export interface Layer {
+  readonly kind: string
+  /** cells by name; "" is the layer's own, the others are its proxies'. Several names may hold one cell (sharing). */
+  readonly cells: ReadonlyArray<readonly [name: string, cell: Cell.Cell]>
+  readonly proxies: ReadonlyArray<readonly [name: string, proxy: QuantProxy]>
+  /** the pure function: no cell is read or written here */
+  readonly apply: (states: States, x: Value, mode: Mode) => readonly [Value, States]
+}
+
+// ---- states -------------------------------------------------------------------------------------------------
+
+/** Reads every cell once. */
+export const read = (layer: Layer): States =>
+  new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
+
+/** The states from which a call starts: collected statistics that are due become parameters. */
+export const prepare = (states: States, mode: Mode): States =>
+  new Map(
+    [...states].map(([cell, state]) => [
+      cell,
+      state.quantizer === undefined
+        ? state
+        : { ...state, ...state.quantizer.prepare({ ...state, training: mode.training }) }
+    ])
+  )
+
+export const stateOf = (states: States, cell: Cell.Cell): Cell.Living => {
+  const state = states.get(cell)
+  if (state === undefined) throw new Error("a layer was applied to states that were read from another one")
+  return state
+}
+
+/** The states after a cell's memory changed. */
+export const remember = (states: States, cell: Cell.Cell, memory: Cell.State["memory"]): States => {
+  const state = stateOf(states, cell)
+  return state.memory === memory ? states : new Map(states).set(cell, { ...state, memory })
+}
+
+/** Every tensor of every state. */
+export const tensorsOf = (states: States): ReadonlyArray<tf.Tensor> =>
+  [...states.values()].flatMap(({ parameters, memory }) => [...Tree.tensors(parameters), ...Tree.tensors(memory)])
+
+/** Writes every cell whose state is another than before. */
+export const commit = (states: States): void => {
+  for (const [cell, state] of states) Cell.commit(cell, state)
+}
+
+// ---- quantizing ---------------------------------------------------------------------------------------------
+
+/** Quantizes with the state of a proxy. Not knowing the sign is a failure only when a quant tensor is asked for. */
+export const quantize = (
+  states: States,
+  proxy: QuantProxy,
+  x: tf.Tensor,
+  mode: Mode
+): readonly [QuantTensor.QuantTensor, States] => {
+  const state = stateOf(states, proxy.cell)
+  if (state.quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")
+  const [quantized, memory] = state.quantizer.apply({ ...state, training: mode.training }, x)
+  const y = QuantTensor.make({ ...quantized, signed: state.signed ?? true, training: mode.training })
+  return [y, remember(states, proxy.cell, memory)]
+}
+
+const independent = (y: Value): Value =>
+  QuantTensor.isQuantTensor(y)
+    ? {
+        ...y,
+        value: y.value.clone(),
+        scale: y.scale.clone(),
+        zeroPoint: y.zeroPoint.clone(),
+        bitWidth: y.bitWidth.clone()
+      }
+    : y.clone()
+
+/** One synchronous run over the cells of a layer: read once, compute purely, write once. The answer is the caller's to dispose. */
+export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [Value, States]): Value => {
+  const before = read(layer)
+  const old = new Set(tensorsOf(before))
+  const answer: { value?: readonly [Value, States] } = {}
+  tf.tidy(() => {
+    const [y, after] = f(prepare(before, mode))
+    const mine = independent(y)
+    for (const tensor of [...QuantTensor.tensorsOf(mine), ...tensorsOf(after).filter((t) => !old.has(t))]) tf.keep(tensor)
+    answer.value = [mine, after]
+  })
+  const [y, after] = answer.value as readonly [Value, States]
+  commit(after)
+  return y
+}
+
+/** Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose. */
+export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value> =>
+  Effect.sync(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
+
+/** The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`. */
+export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor> =>
+  Effect.sync(() => {
+    const { quantizer, parameters, memory } = LeasedRef.current(proxy.cell)
+    if (quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")
+    return tf.tidy(() => quantizer.apply({ parameters, memory, training: false }, x)[0].scale.clone())
+  })
+
+/** Fails unless the proxy's declaration says whether its values are signed. */
+export const requireSign = (proxy: QuantProxy): Effect.Effect<void, UnknownSign> =>
+  Effect.suspend(() =>
+    LeasedRef.current(proxy.cell).signed === undefined
+      ? Effect.fail(new UnknownSign({ injector: proxy.injector.name || "(anonymous injector)" }))
+      : Effect.void
+  )

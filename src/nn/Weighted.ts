@@ -1,0 +1,138 @@
+/**
+ * What linear and convolutional layers share: own weight and bias, and the proxies of their four slots.
+ *
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, type Scope } from "effect"
+import type { Module } from "../core/Module.ts"
+import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Cell from "../proxy/Cell.ts"
+import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import * as ScaledInt from "../quant/ScaledInt.ts"
+import type { ResolutionError, UnknownSign } from "../tensor/Errors.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Random from "../tensor/Random.ts"
+import * as Layer from "./Layer.ts"
+import * as Slot from "./Slot.ts"
+
+/** The quantization options of a layer with a weight; without any, weights are quantized to 8 bits per tensor. */
+export interface Options<PW, W, PB, B, PI, I, PO, O> {
+  readonly weightQuant?: Slot.Quant<PW, W>
+  /** overrides for the weight quantizer of this layer, and so on */
+  readonly weight?: W
+  readonly biasQuant?: Slot.Quant<PB, B>
+  readonly bias?: B
+  readonly inputQuant?: Slot.Quant<PI, I>
+  readonly input?: I
+  readonly outputQuant?: Slot.Quant<PO, O>
+  readonly output?: O
+  readonly returnQuantTensor?: boolean
+  /** seeds the initial weight and bias, uniform within `1 / sqrt(inputs of an output)`; default: 0 */
+  readonly seed?: number
+  /** default: true */
+  readonly hasBias?: boolean
+}
+/** The same without their types, behind the functions that have checked them. */
+export interface Erased {
+  readonly weightQuant?: Slot.Erased
+  readonly weight?: Slot.Overrides
+  readonly biasQuant?: Slot.Erased
+  readonly bias?: Slot.Overrides
+  readonly inputQuant?: Slot.Erased
+  readonly input?: Slot.Overrides
+  readonly outputQuant?: Slot.Erased
+  readonly output?: Slot.Overrides
+  readonly returnQuantTensor?: boolean
+  readonly seed?: number
+  readonly hasBias?: boolean
+}
+
+/** A layer with a weight. */
+export interface Weighted extends Layer.Layer {
+  readonly own: Cell.Cell
+  readonly weightQuant: QuantProxy | undefined
+  readonly biasQuant: QuantProxy | undefined
+  readonly inputQuant: QuantProxy | undefined
+  readonly outputQuant: QuantProxy | undefined
+}
+
+export interface Shape {
+  readonly kind: string
+  readonly weightShape: ReadonlyArray<number>
+  readonly fanIn: number
+  readonly outChannels: number
+  readonly outputChannelAxis: number
+  /** the layer's formula on float tensors */
+  readonly formula: (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | undefined) => tf.Tensor
+}
+
+const initial = (shape: Shape, options: Erased): Cell.State => {
+  const random = Random.make(options.seed ?? 0)
+  const bound = 1 / Math.sqrt(shape.fanIn)
+  const drawn = (label: string, dims: ReadonlyArray<number>): tf.Tensor =>
+    tf.tensor(Random.uniform(Random.split(random, label), tf.util.sizeFromShape([...dims]), -bound, bound), [...dims])
+  const weight = drawn("weight", shape.weightShape)
+  return {
+    parameters: options.hasBias === false ? { weight } : { weight, bias: drawn("bias", [shape.outChannels]) },
+    memory: {}
+  }
+}
+
+/** Makes a layer with a weight; it lives in the surrounding Scope. */
+export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, ResolutionError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const first = yield* Effect.acquireRelease(
+      Effect.sync(() => initial(shape, options)),
+      ({ parameters }) => Effect.sync(() => tf.dispose(parameters as tf.TensorContainer))
+    )
+    const own = yield* LeasedRef.make(Cell.living(first))
+    const { kind, outChannels, outputChannelAxis } = shape
+    const module = (): Module => {
+      const weight = LeasedRef.current(own).parameters.weight as tf.Tensor
+      return { kind, weight, outChannels, outputChannelAxis }
+    }
+    const slot = Slot.proxyFor
+    const weightQuant = yield* slot("weight", options.weightQuant, options.weight, ScaledInt.Int8WeightPerTensorFloat, module)
+    const biasQuant = yield* slot("bias", options.biasQuant, options.bias, null, module)
+    const inputQuant = yield* slot("input", options.inputQuant, options.input, null, module)
+    const outputQuant = yield* slot("output", options.outputQuant, options.output, null, module)
+    const named = { weightQuant, biasQuant, inputQuant, outputQuant }
+    const proxies = Object.entries(named).flatMap(([name, proxy]) => (proxy === undefined ? [] : [[name, proxy] as const]))
+    const through = (
+      proxy: QuantProxy | undefined,
+      states: Layer.States,
+      x: tf.Tensor,
+      mode: Layer.Mode
+    ): readonly [Layer.Value, Layer.States] =>
+      proxy === undefined ? [x, states] : Layer.quantize(states, proxy, x, mode)
+    const apply: Layer.Layer["apply"] = (states, x, mode) => {
+      const { parameters } = Layer.stateOf(states, own)
+      const bias = parameters.bias as tf.Tensor | undefined
+      const [input, afterInput] = through(inputQuant, states, QuantTensor.valueOf(x), mode)
+      const [weight, afterWeight] = through(weightQuant, afterInput, parameters.weight as tf.Tensor, mode)
+      const [offset, afterBias] = bias === undefined ? [undefined, afterWeight] : through(biasQuant, afterWeight, bias, mode)
+      const value = QuantTensor.valueOf
+      const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
+      const [output, after] = through(outputQuant, afterBias, y, mode)
+      return [options.returnQuantTensor === true ? output : value(output), after]
+    }
+    const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
+    return { kind, own, cells, proxies, ...named, apply }
+  })
+
+/** The weight as the layer uses it, quantized; the answer is the caller's to dispose. */
+export const quantWeight = (
+  layer: Weighted,
+  mode: Layer.Mode = Layer.evaluation
+): Effect.Effect<QuantTensor.QuantTensor, UnknownSign> =>
+  Effect.gen(function* () {
+    const proxy = layer.weightQuant
+    if (proxy !== undefined) yield* Layer.requireSign(proxy)
+    return yield* Effect.sync(() =>
+      Layer.run(layer, mode, (states) => {
+        const weight = Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor
+        return proxy === undefined ? [weight, states] : Layer.quantize(states, proxy, weight, mode)
+      })
+    ).pipe(Effect.map((y) => y as QuantTensor.QuantTensor))
+  })

@@ -1,0 +1,61 @@
+/**
+ * A cell: a reference to a state (parameters and memory) that training replaces step by step and a reload replaces as a whole.
+ *
+ * Room: proxy (level 3). Imports: effect, `tensor`, `core`. Laws: test/proxy/QuantProxy.test.ts.
+ */
+import { Effect, MutableRef, type Scope } from "effect"
+import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Tree from "../tensor/Tree.ts"
+
+/** Parameters and memory: what a step replaces. */
+export interface State {
+  readonly parameters: Tree.Parameters
+  readonly memory: Tree.Memory
+}
+
+/** What a cell holds: a state, and the quantizer that it belongs to, unless it is a layer's own. */
+export interface Living extends State {
+  readonly quantizer: TensorQuantizer | undefined
+  readonly signed: boolean | undefined
+  /** the latest state, which the finalizer of the generation disposes */
+  readonly latest: MutableRef.MutableRef<State>
+}
+
+export type Cell = LeasedRef.LeasedRef<Living>
+
+const dispose = ({ parameters, memory }: State): void => {
+  Tree.release(parameters)
+  Tree.release(memory)
+}
+
+const cloned = <Leaf extends import("@tensorflow/tfjs-core").Tensor | number>(tree: Tree.Tree<Leaf>): Tree.Tree<Leaf> =>
+  Tree.map(tree, (leaf) => (typeof leaf === "number" ? leaf : (leaf.clone() as typeof leaf)))
+
+/** A living state that begins as a copy of `initial` and is disposed with the surrounding Scope, whatever it has become. */
+export const living = (
+  initial: State,
+  quantizer?: TensorQuantizer,
+  signed?: boolean
+): Effect.Effect<Living, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const state = { parameters: cloned(initial.parameters), memory: cloned(initial.memory) }
+      return { ...state, quantizer, signed, latest: MutableRef.make<State>(state) }
+    }),
+    ({ latest }) => Effect.sync(() => dispose(MutableRef.get(latest)))
+  )
+
+/**
+ * Puts the state after a step into the cell. What it no longer shares with the state before is disposed, at once or after the
+ * last reader. Synchronous: reading, computing and committing happen in one run, so nothing is swapped in between.
+ */
+export const commit = (cell: Cell, next: State): void => {
+  const before = LeasedRef.current(cell)
+  if (next.parameters === before.parameters && next.memory === before.memory) return
+  MutableRef.set(before.latest, { parameters: next.parameters, memory: next.memory })
+  LeasedRef.set(cell, { ...before, parameters: next.parameters, memory: next.memory }, () => {
+    Tree.release(before.parameters, next.parameters)
+    Tree.release(before.memory, next.memory)
+  })
+}

@@ -1,0 +1,94 @@
+/**
+ * The living quantizer of a layer: a declaration and a reference to what it resolved to, rebuilt when the layer's weights are
+ * loaded, when another layer joins, or by hand.
+ *
+ * A reload resolves first and swaps last: if resolving fails or is interrupted, the old quantizer stays, with its parameters.
+ *
+ * Room: proxy (level 3). Imports: effect, `tensor`, `inject`, `core`, `./Cell.ts`.
+ */
+import { Effect, MutableRef, type Scope } from "effect"
+import type { Module, Modules } from "../core/Module.ts"
+import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
+import * as Injector from "../inject/Injector.ts"
+import type { ResolutionError } from "../tensor/Errors.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Cell from "./Cell.ts"
+
+/** Which tensor of a layer a proxy quantizes. */
+export type Slot = "weight" | "bias" | "input" | "output" | "activation"
+
+/** A layer as a proxy tracks it: asked for its facts whenever the quantizer is resolved. */
+export type TrackedModule = () => Module
+
+export interface QuantProxy {
+  readonly _tag: "QuantProxy"
+  readonly slot: Slot
+  readonly injector: Injector.Any
+  readonly cell: Cell.Cell
+  readonly modules: MutableRef.MutableRef<ReadonlyArray<TrackedModule>>
+}
+
+export const isQuantProxy = (u: unknown): u is QuantProxy =>
+  typeof u === "object" && u !== null && "_tag" in u && u._tag === "QuantProxy"
+
+// ---- resolving ----------------------------------------------------------------------------------------------
+
+const factsOf = (modules: ReadonlyArray<TrackedModule>): Modules => {
+  const facts = modules.map((module) => module())
+  return (facts.length === 1 ? facts[0] : facts) as Modules
+}
+
+/** Resolves the declaration for these modules: a quantizer and its initial state, in the surrounding Scope. */
+const resolved = (
+  injector: Injector.Any,
+  modules: ReadonlyArray<TrackedModule>
+): Effect.Effect<Cell.Living, ResolutionError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const names = Injector.has(injector, "signed") ? ["tensorQuant", "signed"] : ["tensorQuant"]
+    const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, { module: factsOf(modules) })
+    const quantizer = tensorQuant as TensorQuantizer
+    return yield* Cell.living(quantizer, quantizer, typeof signed === "boolean" ? signed : undefined)
+  })
+
+// ---- constructors -------------------------------------------------------------------------------------------
+
+/** The proxy of one slot of a layer; it lives in the surrounding Scope. */
+export const make = Effect.fn("QuantProxy.make")(function* (slot: Slot, injector: Injector.Any, module: TrackedModule) {
+  const cell = yield* LeasedRef.make(resolved(injector, [module]))
+  const proxy: QuantProxy = { _tag: "QuantProxy", slot, injector, cell, modules: MutableRef.make([module]) }
+  return proxy
+})
+
+// ---- operations ---------------------------------------------------------------------------------------------
+
+/** Resolves anew without swapping yet, so that several proxies can be swapped together. */
+export const stage = (
+  self: QuantProxy
+): Effect.Effect<LeasedRef.Staged<Cell.Living>, ResolutionError, Scope.Scope> =>
+  LeasedRef.stage(Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules))))
+
+/** Rebuilds the quantizer from its declaration and the present weights; learned state begins anew. */
+export const reload = Effect.fn("QuantProxy.reload")(
+  (self: QuantProxy): Effect.Effect<void, ResolutionError> =>
+    LeasedRef.reload(
+      self.cell,
+      Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules)))
+    )
+)
+
+/** Lets another layer share this proxy: the quantizer is rebuilt with all modules; on failure nothing changes. */
+export const addModule = Effect.fn("QuantProxy.addModule")(
+  (self: QuantProxy, module: TrackedModule): Effect.Effect<void, ResolutionError> =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const modules = [...MutableRef.get(self.modules), module]
+        const staged = yield* LeasedRef.stage(resolved(self.injector, modules))
+        yield* Effect.uninterruptible(
+          Effect.andThen(
+            Effect.sync(() => MutableRef.set(self.modules, modules)),
+            LeasedRef.swap(self.cell, staged)
+          )
+        )
+      })
+    )
+)
