@@ -39,7 +39,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .35rem .6rem; border-bottom: 1px solid ${colours.rule}; text-align: right; vertical-align: bottom; }
 th { font-weight: 600; font-size: .87rem; line-height: 1.3; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tbody th { font-size: inherit; }
+tbody th { font-size: inherit; line-height: inherit; }
 th:last-child, td:last-child { padding-right: 0; }
 svg { display: block; max-width: 100%; height: auto; }
 .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(218px, 1fr)); gap: .6rem 1rem; }
@@ -116,7 +116,8 @@ trained on for a while with the quantizer in place. Weights are counted as they 
   data.rows.length === 0 ? "" : results(data.rows)
 )}${section(
   "Accuracy",
-  `The same accuracies as bars: <span class="before"></span> right after quantizing, <span class="after"></span> after fine-tuning.`,
+  `The same accuracies as bars: <span class="before"></span> right after quantizing, <span class="after"></span> after
+fine-tuning. The float network, as trained, has one bar.,
   data.rows.length === 0 ? "" : Charts.accuracies("accuracies", data.rows)
 )}${section(
   "Quantizers as functions",

@@ -96,7 +96,7 @@ const enclosed = (source: Source, frame: Frame): Source =>
   Object.freeze(Object.assign(Object.create(Object.getPrototypeOf(source)), source, { parent: sourceOf(frame) }))
 const sourceOf = (frame: Frame): Source => {
   const { source } = frame.compiled
-  const own = frame.given === nothing ? source : withGiven(source, frame.given)
+  const own = Object.keys(frame.given).length === 0 ? source : withGiven(source, frame.given)
   return frame.up === undefined ? own : enclosed(own, frame.up)
 }
 const withGiven = (source: Source, given: Readonly<Record<string, unknown>>): Source =>

@@ -8,7 +8,7 @@ import { Effect, type Scope } from "effect"
 import type { Module } from "../core/Module.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Cell from "../proxy/Cell.ts"
-import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
 import type { ResolutionError, UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
@@ -88,8 +88,8 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
     )
     const own = yield* LeasedRef.make(Cell.living(first))
     const { kind, outChannels, outputChannelAxis } = shape
-    const module = (): Module => {
-      const weight = LeasedRef.current(own).parameters.weight as tf.Tensor
+    const module: TrackedModule = (candidates): Module => {
+      const weight = (candidates(own) ?? LeasedRef.current(own).parameters).weight as tf.Tensor
       return { kind, weight, outChannels, outputChannelAxis }
     }
     const slot = Slot.proxyFor

@@ -12,13 +12,18 @@ import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Injector from "../inject/Injector.ts"
 import type { ResolutionError } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import type * as Tree from "../tensor/Tree.ts"
 import * as Cell from "./Cell.ts"
 
 /** Which tensor of a layer a proxy quantizes. */
 export type Slot = "weight" | "bias" | "input" | "output" | "activation"
 
+/** Parameters that a cell is about to have, while a load is on its way. */
+export type Candidates = (cell: Cell.Cell) => Tree.Parameters | undefined
+const noCandidates: Candidates = () => undefined
+
 /** A layer as a proxy tracks it: asked for its facts whenever the quantizer is resolved. */
-export type TrackedModule = () => Module
+export type TrackedModule = (candidates: Candidates) => Module
 
 export interface QuantProxy {
   readonly _tag: "QuantProxy"
@@ -33,19 +38,20 @@ export const isQuantProxy = (u: unknown): u is QuantProxy =>
 
 // ---- resolving ----------------------------------------------------------------------------------------------
 
-const factsOf = (modules: ReadonlyArray<TrackedModule>): Modules => {
-  const facts = modules.map((module) => module())
+const factsOf = (modules: ReadonlyArray<TrackedModule>, candidates: Candidates): Modules => {
+  const facts = modules.map((module) => module(candidates))
   return (facts.length === 1 ? facts[0] : facts) as Modules
 }
 
 /** Resolves the declaration for these modules: a quantizer and its initial state, in the surrounding Scope. */
 const resolved = (
   injector: Injector.Any,
-  modules: ReadonlyArray<TrackedModule>
+  modules: ReadonlyArray<TrackedModule>,
+  candidates: Candidates
 ): Effect.Effect<Cell.Living, ResolutionError, Scope.Scope> =>
   Effect.gen(function* () {
     const names = Injector.has(injector, "signed") ? ["tensorQuant", "signed"] : ["tensorQuant"]
-    const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, { module: factsOf(modules) })
+    const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, { module: factsOf(modules, candidates) })
     const quantizer = tensorQuant as TensorQuantizer
     return yield* Cell.living(quantizer, quantizer, typeof signed === "boolean" ? signed : undefined)
   })
@@ -54,25 +60,26 @@ const resolved = (
 
 /** The proxy of one slot of a layer; it lives in the surrounding Scope. */
 export const make = Effect.fn("QuantProxy.make")(function* (slot: Slot, injector: Injector.Any, module: TrackedModule) {
-  const cell = yield* LeasedRef.make(resolved(injector, [module]))
+  const cell = yield* LeasedRef.make(resolved(injector, [module], noCandidates))
   const proxy: QuantProxy = { _tag: "QuantProxy", slot, injector, cell, modules: MutableRef.make([module]) }
   return proxy
 })
 
 // ---- operations ---------------------------------------------------------------------------------------------
 
-/** Resolves anew without swapping yet, so that several proxies can be swapped together. */
+/** Resolves anew, for parameters to come, without swapping yet, so that several proxies can be swapped together. */
 export const stage = (
-  self: QuantProxy
+  self: QuantProxy,
+  candidates: Candidates = noCandidates
 ): Effect.Effect<LeasedRef.Staged<Cell.Living>, ResolutionError, Scope.Scope> =>
-  LeasedRef.stage(Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules))))
+  LeasedRef.stage(Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules), candidates)))
 
 /** Rebuilds the quantizer from its declaration and the present weights; learned state begins anew. */
 export const reload = Effect.fn("QuantProxy.reload")(
   (self: QuantProxy): Effect.Effect<void, ResolutionError> =>
     LeasedRef.reload(
       self.cell,
-      Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules)))
+      Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules), noCandidates))
     )
 )
 
@@ -82,7 +89,7 @@ export const addModule = Effect.fn("QuantProxy.addModule")(
     Effect.scoped(
       Effect.gen(function* () {
         const modules = [...MutableRef.get(self.modules), module]
-        const staged = yield* LeasedRef.stage(resolved(self.injector, modules))
+        const staged = yield* LeasedRef.stage(resolved(self.injector, modules, noCandidates))
         yield* Effect.uninterruptible(
           Effect.andThen(
             Effect.sync(() => MutableRef.set(self.modules, modules)),

@@ -1,0 +1,127 @@
+/**
+ * The parameters of a layer or model by name: taking them out and loading them.
+ *
+ * A load is all or nothing: it checks first, resolves every quantizer for the new weights, and swaps as its last step.
+ *
+ * Room: nn (level 4). Imports: tfjs, effect, `proxy`, `tensor`, `./Layer.ts`.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import * as Cell from "../proxy/Cell.ts"
+import * as QuantProxy from "../proxy/QuantProxy.ts"
+import { MissingKeys, nearest, type ResolutionError, ShapeMismatch, UnexpectedKeys } from "../tensor/Errors.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Tree from "../tensor/Tree.ts"
+import type { Layer } from "./Layer.ts"
+
+/** Tensors by dotted name: `"weight"`, `"conv1.weightQuant.scalingImpl.value"`. */
+export type StateDict = Readonly<Record<string, tf.Tensor>>
+
+/**
+ * What a load does about names that do not match: `"report"` loads what fits; `"float"` lets only quantizers lack keys, so
+ * that a float network can be adopted; `"strict"` wants exactly all names.
+ */
+export type Policy = "report" | "float" | "strict"
+
+/** What a load did. */
+export interface Loaded {
+  readonly adopted: ReadonlyArray<string>
+  readonly missing: ReadonlyArray<string>
+  readonly unexpected: ReadonlyArray<string>
+}
+
+const dotted = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`)
+
+/** The names and tensors of one cell's parameters. */
+const named = (prefix: string, parameters: Tree.Parameters): ReadonlyArray<readonly [string, tf.Tensor]> =>
+  Tree.leaves(parameters).map(([name, tensor]) => [dotted(prefix, name), tensor])
+
+/** All parameters by name; the tensors are the layer's own, valid until the next step or load. */
+export const parameters = (layer: Layer): Effect.Effect<StateDict> =>
+  Effect.sync(() =>
+    Object.fromEntries(
+      layer.cells.flatMap(([prefix, cell]) => named(prefix, LeasedRef.current(cell).parameters))
+    )
+  )
+
+const shapeText = (shape: ReadonlyArray<number>): string => `[${shape.join(", ")}]`
+
+const isOwn = (layer: Layer, cell: Cell.Cell): boolean => layer.proxies.every(([, proxy]) => proxy.cell !== cell)
+
+/** A cell's parameters with those that `state` has, copied. */
+const withLoaded = (prefix: string, before: Tree.Parameters, state: StateDict): Tree.Parameters =>
+  Tree.map(before, (tensor, name) => {
+    const loaded = state[dotted(prefix, name)]
+    return loaded === undefined ? tensor : tf.reshape(loaded, tensor.shape).clone()
+  })
+
+/**
+ * Loads parameters by name. The layers' own are copied, every quantizer is resolved anew for the new weights, then what the
+ * state has of the quantizers' own is copied over it.
+ */
+export const load = Effect.fn("State.load")(function* (layer: Layer, state: StateDict, policy: Policy = "report") {
+  const expected = yield* parameters(layer)
+  const own = new Set(
+    layer.cells.flatMap(([prefix, cell]) =>
+      isOwn(layer, cell) ? named(prefix, LeasedRef.current(cell).parameters).map(([name]) => name) : []
+    )
+  )
+  const missing = Object.keys(expected).filter((name) => !Object.hasOwn(state, name))
+  const unexpected = Object.keys(state).filter((name) => !Object.hasOwn(expected, name))
+  const adopted = Object.keys(state).filter((name) => Object.hasOwn(expected, name))
+  const lacking = policy === "strict" ? missing : policy === "float" ? missing.filter((name) => own.has(name)) : []
+  if (lacking.length > 0) return yield* new MissingKeys({ keys: lacking, policy })
+  if (policy !== "report" && unexpected.length > 0)
+    return yield* new UnexpectedKeys({
+      keys: unexpected,
+      policy,
+      nearest: unexpected.map((name) => nearest(name, Object.keys(expected)))
+    })
+  for (const name of adopted) {
+    const [wanted, got] = [expected[name] as tf.Tensor, state[name] as tf.Tensor]
+    if (wanted.size !== got.size || (own.has(name) && shapeText(wanted.shape) !== shapeText(got.shape)))
+      return yield* new ShapeMismatch({ what: `state "${name}"`, expected: shapeText(wanted.shape), actual: got.shape })
+  }
+  yield* replace(layer, state)
+  return { adopted, missing, unexpected } satisfies Loaded
+})
+
+/** Stages everything, then swaps everything without a gap. */
+const replace = (layer: Layer, state: StateDict): Effect.Effect<void, ResolutionError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const cells = uniqueBy(layer.cells, ([, cell]) => cell)
+      const proxies = uniqueBy(layer.proxies, ([, proxy]) => proxy)
+      const before = new Map(cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
+      const candidates = cells
+        .filter(([, cell]) => isOwn(layer, cell))
+        .map(([prefix, cell]) => {
+          const old = LeasedRef.current(cell)
+          return [cell, { parameters: withLoaded(prefix, old.parameters, state), memory: old.memory }] as const
+        })
+      const discard = Effect.sync(() => {
+        for (const [cell, candidate] of candidates)
+          Tree.release(candidate.parameters, before.get(cell)?.parameters ?? {})
+      })
+      const weightOf = new Map(candidates)
+      const staged = yield* Effect.forEach(proxies, ([name, proxy]) =>
+        Effect.map(QuantProxy.stage(proxy, (cell) => weightOf.get(cell)?.parameters), (s) => [name, proxy, s] as const)
+      ).pipe(Effect.onError(() => discard))
+      yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          for (const [cell, candidate] of candidates) Cell.commit(cell, candidate)
+          for (const [name, proxy, s] of staged) {
+            const fresh = LeasedRef.current(s.ref)
+            Cell.commit(s.ref, { parameters: withLoaded(name, fresh.parameters, state), memory: fresh.memory })
+            yield* LeasedRef.swap(proxy.cell, s)
+          }
+        })
+      )
+    })
+  )
+
+const uniqueBy = <A>(items: ReadonlyArray<A>, key: (a: A) => unknown): ReadonlyArray<A> =>
+  items.filter((item, i) => items.findIndex((other) => key(other) === key(item)) === i)
+
+/** Replaces some of a layer's own parameters and lets its quantizers begin anew, as a load does. */
+export const assign = Effect.fn("State.assign")((layer: Layer, state: StateDict) => load(layer, state, "report"))
