@@ -78,16 +78,18 @@ const title = (text: string, width: number) => ({
 /** Four significant digits without trailing zeros. */
 const short = (value: number): string => `${Number(value.toPrecision(3))}`
 
-const generated = /\bzr\d+-[a-z]+-?\d+\b/g
+/** Ids that echarts gives to what it refers to. */
+const generated = /\bzr\d+-c\d+\b/g
 
 const svg = (name: string, alt: string, width: number, height: number, option: echarts.EChartsCoreOption): string => {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height })
   chart.setOption({ animation: false, textStyle: { fontFamily: font }, ...option })
   const text = chart.renderToSVGString()
   chart.dispose()
-  // Ids and classes count from the start of the process: number them from the start of this chart.
-  const ids = [...new Set(text.match(generated))]
-  return text
+  // Styles for hovering serve nobody here. Ids count from the start of the process: number them from the start of this chart.
+  const plain = text.replace(/<style[\s\S]*?<\/style>\n?/g, "").replace(/ class="[^"]*"/g, "")
+  const ids = [...new Set(plain.match(generated))]
+  return plain
     .replace(generated, (id) => `${name}-${ids.indexOf(id)}`)
     .replace("<svg ", `<svg role="img" aria-label="${escapeHtml(alt)}" `)
 }
@@ -178,6 +180,28 @@ export const histogram = (name: string, { layer, quantizer, edges, before, after
   })
 }
 
+/**
+ * The points, and before each rise its two corners, halfway between the inputs. echarts leaves out points that lie within a pixel
+ * of the last one, so corners alone would turn the long step after many short ones into a slope.
+ */
+const corners = (
+  input: ReadonlyArray<number>,
+  output: ReadonlyArray<number>
+): ReadonlyArray<readonly [number, number]> =>
+  input.flatMap((x, i) => {
+    const y = output[i] ?? 0
+    const before = output[i - 1]
+    const middle = (x + (input[i - 1] ?? x)) / 2
+    const rise =
+      before === undefined || before === y
+        ? []
+        : ([
+            [middle, before],
+            [middle, y]
+          ] as const)
+    return [...rise, [x, y] as const]
+  })
+
 /** Output over input, with the line on which nothing would change. */
 export const staircase = (name: string, { quantizer, input, output }: Staircase): string => {
   const [from, to] = [Math.min(...input), Math.max(...input)]
@@ -216,11 +240,10 @@ export const staircase = (name: string, { quantizer, input, output }: Staircase)
       },
       {
         type: "line",
-        step: "middle",
         symbol: "none",
         silent: true,
         lineStyle: { color: colours.after, width: 1.6 },
-        data: input.map((value, i) => [value, output[i] ?? 0])
+        data: corners(input, output)
       }
     ]
   })

@@ -42,12 +42,18 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody th { font-size: inherit; line-height: inherit; }
 th:last-child, td:last-child { padding-right: 0; }
 svg { display: block; max-width: 100%; height: auto; }
+.wide { overflow-x: auto; } .wide svg { min-width: 680px; }
 .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(218px, 1fr)); gap: .6rem 1rem; }
 .few { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: .8rem 1rem; }
+.key { white-space: nowrap; }
 .before, .after { display: inline-block; width: .8em; height: .8em; margin: 0 .15em 0 .1em; }
 .before { background: ${colours.before}; } .after { background: ${colours.after}; }
 @media print { body { padding: 0; } h2, h3 { break-after: avoid; } svg, tr { break-inside: avoid; } }
 `
+
+/** A piece of a caption with the colour that it names. */
+const key = (colour: "before" | "after", text: string): string =>
+  `<span class="key"><i class="${colour}"></i> ${text}</span>`
 
 const settings = (pairs: ReportData["settings"]): string =>
   `<dl>${pairs.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")}</dl>`
@@ -113,12 +119,11 @@ ${section(
   "Results",
   `Accuracy is the share of held-out images that a network names correctly: right after its numbers were quantized, and after it was
 trained on for a while with the quantizer in place. Weights are counted as they would be stored.`,
-  data.rows.length === 0 ? "" : results(data.rows)
+  data.rows.length === 0 ? "" : `<div class="wide">${results(data.rows)}</div>`
 )}${section(
   "Accuracy",
-  `The same accuracies as bars: <span class="before"></span> right after quantizing, <span class="after"></span> after
-fine-tuning. The float network, as trained, has one bar.,
-  data.rows.length === 0 ? "" : Charts.accuracies("accuracies", data.rows)
+  `The same accuracies as bars: ${key("before", "right after quantizing")}, ${key("after", "after fine-tuning")}. The float network, as trained, has one bar.`,
+  data.rows.length === 0 ? "" : `<div class="wide">${Charts.accuracies("accuracies", data.rows)}</div>`
 )}${section(
   "Quantizers as functions",
   "What a quantizer (solid) makes of every input. The dashed line is no quantization: the nearer the stairs are to it, the smaller the error; fewer steps need fewer bits.",
@@ -127,8 +132,8 @@ fine-tuning. The float network, as trained, has one bar.,
     : `<div class="few">${data.staircases.map((one, i) => Charts.staircase(`staircase-${i}`, one)).join("\n")}</div>`
 )}${section(
   "Weights",
-  `How the weights of each layer are distributed <span class="before"></span> before (upwards) and <span class="after"></span> after
-quantizing (downwards). Each half is scaled to its own tallest bar, so compare shapes, not heights.`,
+  `How the weights of each layer are distributed ${key("before", "before")} (upwards) and
+${key("after", "after quantizing")} (downwards). Each half is scaled to its own tallest bar, so compare shapes, not heights.`,
   histograms(data.histograms)
 )}</body>
 </html>

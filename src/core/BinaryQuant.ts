@@ -33,18 +33,23 @@ const binary = (label: string, given: Given, clamp: (x: tf.Tensor, scale: tf.Ten
     delayWrapper,
     ...(label === "ClampedBinaryQuant" && { tensorClampImpl: Brick.shown("TensorClamp") })
   }
-  return Brick.make(label, children, { constants: [zeroPoint, ...bitWidth.own] }, {
-    apply: (state: Brick.State, x: tf.Tensor) => {
-      const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
-      const [bits] = Brick.call(bitWidth, state, "bitWidth")
-      const y = tf.mul(Sign.binary(clamp(x, scale)), scale)
-      const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-      return [
-        { value, scale, zeroPoint, bitWidth: bits },
-        { scalingImpl: afterScaling, delayWrapper: afterDelay }
-      ] as const
+  return Brick.make(
+    label,
+    children,
+    { constants: [zeroPoint, ...bitWidth.own] },
+    {
+      apply: (state: Brick.State, x: tf.Tensor) => {
+        const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
+        const [bits] = Brick.call(bitWidth, state, "bitWidth")
+        const y = tf.mul(Sign.binary(clamp(x, scale)), scale)
+        const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
+        return [
+          { value, scale, zeroPoint, bitWidth: bits },
+          { scalingImpl: afterScaling, delayWrapper: afterDelay }
+        ] as const
+      }
     }
-  })
+  )
 }
 
 /**

@@ -60,10 +60,15 @@ export const IntScaling = Injector.component(
   "IntScaling",
   integerRange,
   (range): IntScaling =>
-    Brick.make("IntScaling", {}, {}, {
-      apply: (bitWidth: tf.Tensor) =>
-        range.signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
-    })
+    Brick.make(
+      "IntScaling",
+      {},
+      {},
+      {
+        apply: (bitWidth: tf.Tensor) =>
+          range.signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
+      }
+    )
 )
 
 /**
@@ -87,16 +92,21 @@ export const IntQuant = Injector.component(
     const delayWrapper = Delay.make(quantDelaySteps)
     const range = { signed, narrowRange }
     const children = { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl: Brick.shown("Identity") }
-    return Brick.make("IntQuant", children, {}, {
-      apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
-        const shifted = tf.add(tf.div(x, scale), zeroPoint)
-        const [rounded, afterRounding] = Brick.call(floatToIntImpl, state, "floatToIntImpl", shifted)
-        const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
-        const y = tf.mul(tf.sub(q, zeroPoint), scale)
-        const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-        return [value, { floatToIntImpl: afterRounding, delayWrapper: afterDelay }] as const
+    return Brick.make(
+      "IntQuant",
+      children,
+      {},
+      {
+        apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
+          const shifted = tf.add(tf.div(x, scale), zeroPoint)
+          const [rounded, afterRounding] = Brick.call(floatToIntImpl, state, "floatToIntImpl", shifted)
+          const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
+          const y = tf.mul(tf.sub(q, zeroPoint), scale)
+          const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
+          return [value, { floatToIntImpl: afterRounding, delayWrapper: afterDelay }] as const
+        }
       }
-    })
+    )
   }
 )
 
@@ -121,22 +131,27 @@ export const RescalingIntQuant = Injector.component(
   (children): TensorQuantizer => {
     const { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl } = children
     const shown = { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl }
-    return Brick.make("RescalingIntQuant", shown, {}, {
-      apply: (state: Brick.State, x: tf.Tensor) => {
-        const [bitWidth, afterBits] = Brick.call(msbClampBitWidthImpl, state, "msbClampBitWidthImpl")
-        const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x, intScalingImpl.apply(bitWidth))
-        const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, state, "zeroPointImpl", x, scale, bitWidth)
-        const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
-        return [
-          { value, scale, zeroPoint, bitWidth },
-          {
-            msbClampBitWidthImpl: afterBits,
-            scalingImpl: afterScaling,
-            zeroPointImpl: afterZero,
-            intQuant: afterInt
-          }
-        ] as const
+    return Brick.make(
+      "RescalingIntQuant",
+      shown,
+      {},
+      {
+        apply: (state: Brick.State, x: tf.Tensor) => {
+          const [bitWidth, afterBits] = Brick.call(msbClampBitWidthImpl, state, "msbClampBitWidthImpl")
+          const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x, intScalingImpl.apply(bitWidth))
+          const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, state, "zeroPointImpl", x, scale, bitWidth)
+          const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
+          return [
+            { value, scale, zeroPoint, bitWidth },
+            {
+              msbClampBitWidthImpl: afterBits,
+              scalingImpl: afterScaling,
+              zeroPointImpl: afterZero,
+              intQuant: afterInt
+            }
+          ] as const
+        }
       }
-    })
+    )
   }
 )

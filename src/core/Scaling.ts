@@ -61,10 +61,15 @@ export const ConstScaling = Brick.component("ConstScaling", standalone, (given):
     value: Brick.shown("StatelessBuffer"),
     restrictThresholdPre: Brick.shown("Identity")
   }
-  return Brick.make("ConstScaling", children, { constants: [value] }, {
-    apply: (_: Brick.State, __: tf.Tensor, threshold?: tf.Tensor) =>
-      [over(magnitude(bounded(value, given.scalingMinVal)), threshold), {}] as const
-  })
+  return Brick.make(
+    "ConstScaling",
+    children,
+    { constants: [value] },
+    {
+      apply: (_: Brick.State, __: tf.Tensor, threshold?: tf.Tensor) =>
+        [over(magnitude(bounded(value, given.scalingMinVal)), threshold), {}] as const
+    }
+  )
 })
 
 /**
@@ -84,10 +89,15 @@ export const ParameterScaling = Brick.component("ParameterScaling", standalone, 
     restrictClampScaleThreshold: restrictClamp(undefined, "Identity")
   }
   const parameters = { value: positioned(given.scalingInit, given.scalingShape) }
-  return Brick.make("ParameterScaling", children, { parameters }, {
-    apply: ({ parameters: { value } }: Brick.State, _: tf.Tensor, threshold?: tf.Tensor) =>
-      [over(magnitude(bounded(value as tf.Tensor, given.scalingMinVal)), threshold), {}] as const
-  })
+  return Brick.make(
+    "ParameterScaling",
+    children,
+    { parameters },
+    {
+      apply: ({ parameters: { value } }: Brick.State, _: tf.Tensor, threshold?: tf.Tensor) =>
+        [over(magnitude(bounded(value as tf.Tensor, given.scalingMinVal)), threshold), {}] as const
+    }
+  )
 })
 
 // ---- from statistics ----------------------------------------------------------------------------------------
@@ -121,10 +131,15 @@ export const StatsFromParameterScaling = Injector.component(
         clampScaling: Brick.shown("_ClampValue", { clampMinSte: Brick.shown(clampLabel(scalingMinVal)) })
       })
     }
-    return Brick.make("StatsFromParameterScaling", children, {}, {
-      apply: (_: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) =>
-        [over(magnitude(bounded(scalingStatsImpl.apply(x), scalingMinVal)), threshold), {}] as const
-    })
+    return Brick.make(
+      "StatsFromParameterScaling",
+      children,
+      {},
+      {
+        apply: (_: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) =>
+          [over(magnitude(bounded(scalingStatsImpl.apply(x), scalingMinVal)), threshold), {}] as const
+      }
+    )
   }
 )
 
@@ -182,7 +197,8 @@ export const ParameterFromRuntimeStatsScaling = Brick.component(
       apply: ({ parameters, memory, training }: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
         const counter = Number(memory.counter)
         const buffer = memory.buffer as tf.Tensor
-        const divided = (y: tf.Tensor): tf.Tensor => (threshold === undefined ? over(y, threshold) : tf.div(y, threshold))
+        const divided = (y: tf.Tensor): tf.Tensor =>
+          threshold === undefined ? over(y, threshold) : tf.div(y, threshold)
         if (training && counter < steps) {
           const s = bounded(scalingStatsImpl.apply(x), min)
           return [divided(s), { buffer: averaged(buffer, counter, s), counter: counter + 1 }] as const

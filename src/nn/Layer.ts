@@ -39,8 +39,7 @@ export interface Layer {
 // ---- states -------------------------------------------------------------------------------------------------
 
 /** Reads every cell once. */
-export const read = (layer: Layer): States =>
-  new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
+export const read = (layer: Layer): States => new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
 
 /** The states from which a call starts: collected statistics that are due become parameters. */
 export const prepare = (states: States, mode: Mode): States =>
@@ -109,7 +108,8 @@ export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [V
   tf.tidy(() => {
     const [y, after] = f(prepare(before, mode))
     const mine = independent(y)
-    for (const tensor of [...QuantTensor.tensorsOf(mine), ...tensorsOf(after).filter((t) => !old.has(t))]) tf.keep(tensor)
+    for (const tensor of [...QuantTensor.tensorsOf(mine), ...tensorsOf(after).filter((t) => !old.has(t))])
+      tf.keep(tensor)
     answer.value = [mine, after]
   })
   const [y, after] = answer.value as readonly [Value, States]

@@ -39,21 +39,16 @@ const named = (prefix: string, parameters: Tree.Parameters): ReadonlyArray<reado
 /** All parameters by name; the tensors are the layer's own, valid until the next step or load. */
 export const parameters = (layer: Layer): Effect.Effect<StateDict> =>
   Effect.sync(() =>
-    Object.fromEntries(
-      layer.cells.flatMap(([prefix, cell]) => named(prefix, LeasedRef.current(cell).parameters))
-    )
+    Object.fromEntries(layer.cells.flatMap(([prefix, cell]) => named(prefix, LeasedRef.current(cell).parameters)))
   )
 
 const shapeText = (shape: ReadonlyArray<number>): string => `[${shape.join(", ")}]`
 
 const isOwn = (layer: Layer, cell: Cell.Cell): boolean => layer.proxies.every(([, proxy]) => proxy.cell !== cell)
 
-/** A cell's parameters with those that `state` has, copied. */
-const withLoaded = (prefix: string, before: Tree.Parameters, state: StateDict): Tree.Parameters =>
-  Tree.map(before, (tensor, name) => {
-    const loaded = state[dotted(prefix, name)]
-    return loaded === undefined ? tensor : tf.reshape(loaded, tensor.shape).clone()
-  })
+/** A cell's parameters with those that `copies` has. */
+const withCopies = (prefix: string, before: Tree.Parameters, copies: ReadonlyMap<string, tf.Tensor>): Tree.Parameters =>
+  Tree.map(before, (tensor, name) => copies.get(dotted(prefix, name)) ?? tensor)
 
 /**
  * Loads parameters by name. The layers' own are copied, every quantizer is resolved anew for the new weights, then what the
@@ -82,37 +77,49 @@ export const load = Effect.fn("State.load")(function* (layer: Layer, state: Stat
     if (wanted.size !== got.size || (own.has(name) && shapeText(wanted.shape) !== shapeText(got.shape)))
       return yield* new ShapeMismatch({ what: `state "${name}"`, expected: shapeText(wanted.shape), actual: got.shape })
   }
-  yield* replace(layer, state)
+  yield* replace(layer, expected, state, adopted)
   return { adopted, missing, unexpected } satisfies Loaded
 })
 
-/** Stages everything, then swaps everything without a gap. */
-const replace = (layer: Layer, state: StateDict): Effect.Effect<void, ResolutionError> =>
+/** Copies everything, stages everything, then swaps everything without a gap; the copies that no cell took are disposed. */
+const replace = (
+  layer: Layer,
+  expected: StateDict,
+  state: StateDict,
+  adopted: ReadonlyArray<string>
+): Effect.Effect<void, ResolutionError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const cells = uniqueBy(layer.cells, ([, cell]) => cell)
-      const proxies = uniqueBy(layer.proxies, ([, proxy]) => proxy)
-      const before = new Map(cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
-      const candidates = cells
-        .filter(([, cell]) => isOwn(layer, cell))
-        .map(([prefix, cell]) => {
-          const old = LeasedRef.current(cell)
-          return [cell, { parameters: withLoaded(prefix, old.parameters, state), memory: old.memory }] as const
-        })
-      const discard = Effect.sync(() => {
-        for (const [cell, candidate] of candidates)
-          Tree.release(candidate.parameters, before.get(cell)?.parameters ?? {})
-      })
-      const weightOf = new Map(candidates)
-      const staged = yield* Effect.forEach(proxies, ([name, proxy]) =>
-        Effect.map(QuantProxy.stage(proxy, (cell) => weightOf.get(cell)?.parameters), (s) => [name, proxy, s] as const)
-      ).pipe(Effect.onError(() => discard))
+      const copies = yield* Effect.acquireRelease(
+        Effect.sync(
+          () =>
+            new Map(
+              // a reshaped tensor is a new one over the same data
+              adopted.map((name) => [name, tf.reshape(state[name] as tf.Tensor, (expected[name] as tf.Tensor).shape)])
+            )
+        ),
+        (left) => Effect.sync(() => tf.dispose([...left.values()]))
+      )
+      const own = uniqueBy(layer.cells, ([, cell]) => cell).filter(([, cell]) => isOwn(layer, cell))
+      const prefixOf = new Map(own.map(([prefix, cell]) => [cell, prefix]))
+      const candidates: QuantProxy.Candidates = (cell) => {
+        const prefix = prefixOf.get(cell)
+        return prefix === undefined ? undefined : withCopies(prefix, LeasedRef.current(cell).parameters, copies)
+      }
+      const put = (prefix: string, cell: Cell.Cell): void => {
+        const { parameters: before, memory } = LeasedRef.current(cell)
+        Cell.commit(cell, { parameters: withCopies(prefix, before, copies), memory })
+        for (const [name] of named(prefix, before)) copies.delete(name)
+      }
+      const staged = yield* Effect.forEach(
+        uniqueBy(layer.proxies, ([, proxy]) => proxy),
+        ([name, proxy]) => Effect.map(QuantProxy.stage(proxy, candidates), (s) => [name, proxy, s] as const)
+      )
       yield* Effect.uninterruptible(
         Effect.gen(function* () {
-          for (const [cell, candidate] of candidates) Cell.commit(cell, candidate)
+          for (const [prefix, cell] of own) put(prefix, cell)
           for (const [name, proxy, s] of staged) {
-            const fresh = LeasedRef.current(s.ref)
-            Cell.commit(s.ref, { parameters: withLoaded(name, fresh.parameters, state), memory: fresh.memory })
+            put(name, s.ref)
             yield* LeasedRef.swap(proxy.cell, s)
           }
         })

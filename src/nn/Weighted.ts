@@ -93,12 +93,20 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
       return { kind, weight, outChannels, outputChannelAxis }
     }
     const slot = Slot.proxyFor
-    const weightQuant = yield* slot("weight", options.weightQuant, options.weight, ScaledInt.Int8WeightPerTensorFloat, module)
+    const weightQuant = yield* slot(
+      "weight",
+      options.weightQuant,
+      options.weight,
+      ScaledInt.Int8WeightPerTensorFloat,
+      module
+    )
     const biasQuant = yield* slot("bias", options.biasQuant, options.bias, null, module)
     const inputQuant = yield* slot("input", options.inputQuant, options.input, null, module)
     const outputQuant = yield* slot("output", options.outputQuant, options.output, null, module)
     const named = { weightQuant, biasQuant, inputQuant, outputQuant }
-    const proxies = Object.entries(named).flatMap(([name, proxy]) => (proxy === undefined ? [] : [[name, proxy] as const]))
+    const proxies = Object.entries(named).flatMap(([name, proxy]) =>
+      proxy === undefined ? [] : [[name, proxy] as const]
+    )
     const through = (
       proxy: QuantProxy | undefined,
       states: Layer.States,
@@ -111,7 +119,8 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
       const bias = parameters.bias as tf.Tensor | undefined
       const [input, afterInput] = through(inputQuant, states, QuantTensor.valueOf(x), mode)
       const [weight, afterWeight] = through(weightQuant, afterInput, parameters.weight as tf.Tensor, mode)
-      const [offset, afterBias] = bias === undefined ? [undefined, afterWeight] : through(biasQuant, afterWeight, bias, mode)
+      const [offset, afterBias] =
+        bias === undefined ? [undefined, afterWeight] : through(biasQuant, afterWeight, bias, mode)
       const value = QuantTensor.valueOf
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)

@@ -42,6 +42,4 @@ export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRang
  * @since 0.1.0
  */
 export const minInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
-  signed
-    ? tf.add(tf.neg(powerOfTwo(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0)
-    : tf.mul(bitWidth, 0)
+  signed ? tf.add(tf.neg(powerOfTwo(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0) : tf.mul(bitWidth, 0)

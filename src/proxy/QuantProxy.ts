@@ -51,7 +51,9 @@ const resolved = (
 ): Effect.Effect<Cell.Living, ResolutionError, Scope.Scope> =>
   Effect.gen(function* () {
     const names = Injector.has(injector, "signed") ? ["tensorQuant", "signed"] : ["tensorQuant"]
-    const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, { module: factsOf(modules, candidates) })
+    const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, {
+      module: factsOf(modules, candidates)
+    })
     const quantizer = tensorQuant as TensorQuantizer
     return yield* Cell.living(quantizer, quantizer, typeof signed === "boolean" ? signed : undefined)
   })
@@ -97,5 +99,5 @@ export const addModule = Effect.fn("QuantProxy.addModule")(
           )
         )
       })
-    )
+    ).pipe(self.cell.lock.withPermit)
 )
