@@ -45,7 +45,7 @@ const images = (dataset: Dataset.Dataset): Classifier.Images => ({
   labels: (indices) => Dataset.labels(dataset, indices)
 })
 
-const fit = (label: string, model: Layer.Layer, plan: Plan, epochs: number, rate: number) =>
+const learn = (label: string, model: Layer.Layer, plan: Plan, epochs: number, rate: number) =>
   Progress.track(label, epochs * Math.ceil(plan.train.count / batchSize), ({ update }) =>
     Classifier.fit(model, images(plan.train), {
       epochs,
@@ -122,7 +122,7 @@ export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
   const trainFloat = Effect.scoped(
     Effect.gen(function* () {
       const network = yield* Network.make(undefined, plan.train.height, plan.seed)
-      const msPerStep = yield* fit("float", network.model, plan, plan.epochs, 2e-3)
+      const msPerStep = yield* learn("float", network.model, plan, plan.epochs, 2e-3)
       const accuracyBefore = yield* Classifier.accuracy(network.model, test)
       const state = yield* State.parameters(network.model)
       const kept = Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.clone()]))
@@ -146,7 +146,7 @@ export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
       yield* Classifier.calibrate(network.model, images(plan.train), calibrationSteps + 1, batchSize)
       const accuracyBefore = yield* Classifier.accuracy(network.model, test)
       const tuning = Math.max(1, Math.ceil(plan.epochs / 2))
-      const msPerStep = yield* fit(scheme.name, network.model, plan, tuning, 5e-4)
+      const msPerStep = yield* learn(scheme.name, network.model, plan, tuning, 5e-4)
       const accuracyAfter = yield* Classifier.accuracy(network.model, test)
       const row: Row = {
         name: scheme.name,

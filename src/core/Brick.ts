@@ -53,16 +53,22 @@ interface Own {
   readonly prepare?: Brick["prepare"]
 }
 
+const nothing = {}
+
 const treesOf = <Leaf extends tf.Tensor | number>(
   own: Tree.Tree<Leaf>,
   children: Readonly<Record<string, Brick>>,
   pick: (child: Brick) => Tree.Tree<Leaf>
 ): Tree.Tree<Leaf> => {
-  const inner = Object.entries(children).flatMap(([name, child]) => {
-    const tree = pick(child)
-    return Object.keys(tree).length === 0 ? [] : [[name, tree] as const]
-  })
-  return inner.length === 0 ? own : { ...own, ...Object.fromEntries(inner) }
+  let tree: Record<string, Leaf | Tree.Tree<Leaf>> | undefined
+  for (const name in children) {
+    const inner = pick(children[name] as Brick)
+    if (inner !== nothing && Object.keys(inner).length > 0) {
+      tree ??= { ...own }
+      tree[name] = inner
+    }
+  }
+  return tree ?? own
 }
 
 /** A brick of this kind with these children and its own parameters, memory and constants. */
@@ -72,14 +78,17 @@ export const make = <Kind extends object>(
   own: Own,
   kind: Kind
 ): Brick & Kind => {
-  const parameters = own.parameters ?? {}
-  const memory = own.memory ?? {}
+  const parameters = own.parameters ?? nothing
+  const memory = own.memory ?? nothing
   return {
     label,
     children,
     parameters: treesOf(parameters, children, (child) => child.parameters),
     memory: treesOf(memory, children, (child) => child.memory),
-    own: [...Tree.tensors(parameters), ...Tree.tensors(memory), ...(own.constants ?? [])],
+    own:
+      parameters === nothing && memory === nothing
+        ? (own.constants ?? [])
+        : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...(own.constants ?? [])],
     prepare: (state) => prepareAll(children, own.prepare?.(state) ?? state, state.training),
     ...kind
   }
@@ -102,9 +111,17 @@ const prepareAll = (
         }
   }, state)
 
+const unchanged: Brick["prepare"] = (state) => state
+
 /** A part that only shows in the tree. */
-export const shown = (label: string, children: Readonly<Record<string, Brick>> = {}): Brick =>
-  make(label, children, {}, {})
+export const shown = (label: string, children: Readonly<Record<string, Brick>> = nothing): Brick => ({
+  label,
+  children,
+  parameters: nothing,
+  memory: nothing,
+  own: [],
+  prepare: unchanged
+})
 
 /** A component for the injector whose brick is released with the Scope of its resolution. */
 export const component = <const D extends Parameters<typeof Injector.component>[1], A extends Brick>(

@@ -22,7 +22,7 @@ export const isQuantTensor = (u: unknown): u is QuantTensor =>
   typeof u === "object" && u !== null && "_tag" in u && u._tag === "QuantTensor"
 
 /** The value of a quant tensor, or the plain tensor itself. */
-export const valueOf = (x: QuantTensor | tf.Tensor): tf.Tensor => (isQuantTensor(x) ? x.value : x)
+export const dequantized = (x: QuantTensor | tf.Tensor): tf.Tensor => (isQuantTensor(x) ? x.value : x)
 
 /** The tensors of a quant tensor, or the plain tensor itself. */
 export const tensorsOf = (x: QuantTensor | tf.Tensor): ReadonlyArray<tf.Tensor> =>

@@ -9,7 +9,8 @@ import type * as tf from "@tensorflow/tfjs-core"
 export const encode = (tensors: Readonly<Record<string, tf.Tensor>>): Uint8Array => {
   const names = Object.keys(tensors).sort()
   const values = names.map((name) => Float32Array.from((tensors[name] as tf.Tensor).dataSync()))
-  const offsets = values.reduce<ReadonlyArray<number>>((ends, v) => [...ends, (ends.at(-1) ?? 0) + v.byteLength], [0])
+  const offsets = [0]
+  for (const value of values) offsets.push((offsets.at(-1) ?? 0) + value.byteLength)
   const entries = names.map((name, i) => [
     name,
     { dtype: "F32", shape: (tensors[name] as tf.Tensor).shape, data_offsets: [offsets[i], offsets[i + 1]] }

@@ -207,13 +207,12 @@ export const has: {
 
 // ---- operations: resolving ----------------------------------------------------------------------------------
 
-/** What any resolution can fail with, besides what its constructors fail with. */
-export type Failure<P, K> =
-  | CircularDependency
-  | ConstructionFailed
-  | InvalidDependency
-  | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>
-type Resolution<P, K> = Effect.Effect<Lazy<Resolved<P, K>>, Failure<P, K>, Lazy<EnvOf<P, K>>>
+/**
+ * What any resolution can fail with, besides what its constructors fail with.
+ *
+ * The signatures below spell their results out: the compiler works out the variance of an alias over `P`, and never ends.
+ */
+export type Always = CircularDependency | ConstructionFailed | InvalidDependency
 
 /**
  * Builds one attribute and what it needs, anew at each run; each attribute once per run, only what is looked at.
@@ -221,8 +220,15 @@ type Resolution<P, K> = Effect.Effect<Lazy<Resolved<P, K>>, Failure<P, K>, Lazy<
  * A missing, misspelt or wrongly typed attribute does not compile; what only an open branch can need is in the error type.
  */
 export const resolve: {
-  <const K extends string>(name: K): <P>(self: Injector<P> & Check<P, K>) => Resolution<P, K>
-  <P, const K extends keyof P & string>(self: Injector<P>, name: K & Check<P, K>): Resolution<P, K>
+  <const K extends string>(
+    name: K
+  ): <P>(
+    self: Injector<P> & Check<P, K>
+  ) => Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
+  <P, const K extends keyof P & string>(
+    self: Injector<P>,
+    name: K & Check<P, K>
+  ): Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
 } = dual(2, (self: Any, name: string) => resolution(self, [name], {}, (root) => contentOf(root, name)))
 
 /** Builds several attributes in one resolution: what they share is built once. */
@@ -231,11 +237,19 @@ export const resolveAll: {
     names: ReadonlyArray<K>
   ): <P>(
     self: Injector<P> & Check<P, K>
-  ) => Effect.Effect<{ readonly [N in K]: Lazy<Resolved<P, N>> }, Failure<P, K>, Lazy<EnvOf<P, K>>>
+  ) => Effect.Effect<
+    { readonly [N in K]: Lazy<Resolved<P, N>> },
+    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Lazy<EnvOf<P, K>>
+  >
   <P, const K extends keyof P & string>(
     self: Injector<P>,
     names: ReadonlyArray<K & Check<P, K>>
-  ): Effect.Effect<{ readonly [N in K]: Lazy<Resolved<P, N>> }, Failure<P, K>, Lazy<EnvOf<P, K>>>
+  ): Effect.Effect<
+    { readonly [N in K]: Lazy<Resolved<P, N>> },
+    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Lazy<EnvOf<P, K>>
+  >
 } = dual(2, (self: Any, names: ReadonlyArray<string>) =>
   resolution(self, names, {}, (root) => Object.fromEntries(names.map((name) => [name, contentOf(root, name)])))
 )
@@ -248,11 +262,23 @@ export interface Recipe<out A, in Given, out E, out R> {
 export const recipe: {
   <const K extends string>(
     name: K
-  ): <P>(self: Injector<P>) => Recipe<Lazy<Resolved<P, K>>, Lazy<Needs<P, K>>, Failure<P, K>, Lazy<EnvOf<P, K>>>
+  ): <P>(
+    self: Injector<P>
+  ) => Recipe<
+    Lazy<Resolved<P, K>>,
+    Lazy<Needs<P, K>>,
+    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Lazy<EnvOf<P, K>>
+  >
   <P, const K extends keyof P & string>(
     self: Injector<P>,
     name: K
-  ): Recipe<Lazy<Resolved<P, K>>, Lazy<Needs<P, K>>, Failure<P, K>, Lazy<EnvOf<P, K>>>
+  ): Recipe<
+    Lazy<Resolved<P, K>>,
+    Lazy<Needs<P, K>>,
+    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Lazy<EnvOf<P, K>>
+  >
 } = dual(2, (self: Any, name: string) => ({
   injector: self.name,
   run: (given: Attributes) => resolution(self, [name], given, (root) => contentOf(root, name))

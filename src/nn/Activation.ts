@@ -47,7 +47,7 @@ const layer = (
     const actQuant = yield* Slot.proxyFor("activation", options.actQuant, options.act, fallback, () => module)
     const proxies = actQuant === undefined ? [] : [["actQuant", actQuant] as const]
     const apply: Layer.Layer["apply"] = (states, x, mode) => {
-      const y = f(QuantTensor.valueOf(x))
+      const y = f(QuantTensor.dequantized(x))
       if (actQuant === undefined) return [y, states]
       const [quantized, after] = Layer.quantize(states, actQuant, y, mode)
       return [options.returnQuantTensor === true ? quantized : quantized.value, after]

@@ -30,7 +30,7 @@ export const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor): Layer =
   kind,
   cells: [],
   proxies: [],
-  apply: (states, x) => [f(QuantTensor.valueOf(x)) as Value, states]
+  apply: (states, x) => [f(QuantTensor.dequantized(x)) as Value, states]
 })
 
 /** All axes but the first become one. */

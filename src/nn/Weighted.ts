@@ -117,11 +117,11 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
     const apply: Layer.Layer["apply"] = (states, x, mode) => {
       const { parameters } = Layer.stateOf(states, own)
       const bias = parameters.bias as tf.Tensor | undefined
-      const [input, afterInput] = through(inputQuant, states, QuantTensor.valueOf(x), mode)
+      const [input, afterInput] = through(inputQuant, states, QuantTensor.dequantized(x), mode)
       const [weight, afterWeight] = through(weightQuant, afterInput, parameters.weight as tf.Tensor, mode)
       const [offset, afterBias] =
         bias === undefined ? [undefined, afterWeight] : through(biasQuant, afterWeight, bias, mode)
-      const value = QuantTensor.valueOf
+      const value = QuantTensor.dequantized
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)
       return [options.returnQuantTensor === true ? output : value(output), after]

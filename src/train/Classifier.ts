@@ -109,7 +109,7 @@ export const accuracy = Effect.fn("Classifier.accuracy")(function* (
     right += yield* using(images, indices, ({ x, labels }) =>
       Effect.map(Layer.forward(model, x, Layer.evaluation), (y) => {
         const hits = tf.tidy(
-          () => tf.sum(tf.equal(tf.argMax(QuantTensor.valueOf(y), 1), labels)).dataSync()[0] as number
+          () => tf.sum(tf.equal(tf.argMax(QuantTensor.dequantized(y), 1), labels)).dataSync()[0] as number
         )
         tf.dispose([...QuantTensor.tensorsOf(y)])
         return hits

@@ -62,7 +62,7 @@ export const step = (self: Trainer, x: tf.Tensor, loss: (y: tf.Tensor) => tf.Ten
         const [y, states] = self.model.apply(prepared, x, Layer.training)
         reached.states = states
         for (const { memory } of states.values()) for (const tensor of Tree.tensors(memory)) tf.keep(tensor)
-        return loss(QuantTensor.valueOf(y))
+        return loss(QuantTensor.dequantized(y))
       }, parameters)
       const [updated, state] = self.optimizer.update(optimizerBefore, parameters, gradients)
       for (const tensor of [...updated, ...slotsOf(state)]) tf.keep(tensor)
