@@ -78,8 +78,8 @@ const title = (text: string, width: number) => ({
 /** Four significant digits without trailing zeros. */
 const short = (value: number): string => `${Number(value.toPrecision(3))}`
 
-/** Ids that echarts gives to what it refers to. */
-const generated = /\bzr\d+-c\d+\b/g
+/** Ids that echarts makes, and where it refers to them. */
+const generated = /(?<=\bid="|url\(#)zr\d+-c\d+\b/g
 
 const svg = (name: string, alt: string, width: number, height: number, option: echarts.EChartsCoreOption): string => {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height })

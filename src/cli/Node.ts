@@ -149,7 +149,8 @@ export const describe = (exit: Exit.Exit<unknown, unknown>): string | undefined 
  * Runs a program. SIGINT and SIGTERM interrupt it; its finalizers run before the process ends. Exit status: 0 after success, 130
  * after an interruption, otherwise 1 (or what the error asks for) with one line on standard error.
  *
- * A second signal does not cut the finalizers short: npm passes on the Ctrl-C that the terminal has already sent to everyone.
+ * A second signal does not cut the finalizers short, nor change the exit status: npm passes on the Ctrl-C that the terminal has
+ * already sent to everyone.
  */
 export const runMain: <A, E>(effect: Effect.Effect<A, E>) => void = (effect) =>
   Runtime.makeRunMain(({ fiber, teardown }) => {
@@ -157,8 +158,10 @@ export const runMain: <A, E>(effect: Effect.Effect<A, E>) => void = (effect) =>
     process.on("SIGINT", interrupt)
     process.on("SIGTERM", interrupt)
     fiber.addObserver((exit) => {
-      process.off("SIGINT", interrupt)
-      process.off("SIGTERM", interrupt)
+      if (Exit.isSuccess(exit)) {
+        process.off("SIGINT", interrupt)
+        process.off("SIGTERM", interrupt)
+      }
       teardown(exit, (code) => {
         process.exitCode = code
         if (code !== 0) process.exit(code)

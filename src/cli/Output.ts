@@ -98,10 +98,12 @@ const removeEmpty = (directories: ReadonlyArray<string>): Effect.Effect<void, ne
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     for (const directory of directories) {
-      const entries = yield* fs.readDirectory(directory)
-      if (entries.length === 0) yield* fs.remove(directory, { recursive: true })
+      yield* fs.readDirectory(directory).pipe(
+        Effect.flatMap((entries) => (entries.length === 0 ? fs.remove(directory, { recursive: true }) : Effect.void)),
+        Effect.ignore
+      )
     }
-  }).pipe(Effect.ignore)
+  })
 
 // ---- the files ----------------------------------------------------------------------------------------------
 

@@ -164,7 +164,7 @@ export const isInjector = (u: unknown): u is Any => isSource(u) && "layers" in u
  */
 const let_: {
   <const B extends Attributes>(attributes: B): <P>(self: Injector<P> & CheckLet<P, B>) => Injector<Merge<P, B>>
-  <P, const B extends Attributes>(self: Injector<P>, attributes: B & CheckLet<P, B>): Injector<Merge<P, B>>
+  <P, const B extends Attributes>(self: InjectorOf<P>, attributes: B & CheckLet<P, B>): Injector<Merge<P, B>>
 } = dual(
   2,
   (self: Any, attributes: Attributes): Any =>
@@ -180,7 +180,7 @@ export { let_ as let }
 /** Both injectors' attributes; where both have a name, the right one (`that`) wins. */
 export const merge: {
   <Q>(that: Injector<Q>): <P>(self: Injector<P>) => Injector<Merge<P, Q>>
-  <P, Q>(self: Injector<P>, that: Injector<Q>): Injector<Merge<P, Q>>
+  <P, Q>(self: InjectorOf<P>, that: Injector<Q>): Injector<Merge<P, Q>>
 } = dual(2, (self: Any, that: Any): Any => {
   const wrong = [self, that].find((part) => !isInjector(part))
   if (wrong !== undefined)
@@ -196,7 +196,7 @@ export const merge: {
 /** The same attributes under one name; what was overridden is forgotten. */
 export const named: {
   (name: string): <P>(self: Injector<P>) => Injector<P>
-  <P>(self: Injector<P>, name: string): Injector<P>
+  <P>(self: InjectorOf<P>, name: string): Injector<P>
 } = dual(2, (self: Any, name: string): Any => fromLayers([{ name, attributes: self.table }], self.table, self.parent))
 
 /** Whether the injector has an attribute of this name. */
@@ -214,6 +214,9 @@ export const has: {
  */
 export type Always = CircularDependency | ConstructionFailed | InvalidDependency
 
+/** `K` itself, or what it could have been. As a bound of `K` it would spoil the inference of `P` from a nested call. */
+type Known<P, K> = K extends keyof P ? K : keyof P & string
+
 /**
  * Builds one attribute and what it needs, anew at each run; each attribute once per run, only what is looked at.
  *
@@ -225,9 +228,9 @@ export const resolve: {
   ): <P>(
     self: Injector<P> & Check<P, K>
   ) => Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
-  <P, const K extends keyof P & string>(
-    self: Injector<P>,
-    name: K & Check<P, K>
+  <P, const K extends string>(
+    self: InjectorOf<P>,
+    name: Known<P, K> & Check<P, K>
   ): Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
 } = dual(2, (self: Any, name: string) => resolution(self, [name], {}, (root) => contentOf(root, name)))
 
@@ -242,9 +245,9 @@ export const resolveAll: {
     Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
     Lazy<EnvOf<P, K>>
   >
-  <P, const K extends keyof P & string>(
-    self: Injector<P>,
-    names: ReadonlyArray<K & Check<P, K>>
+  <P, const K extends string>(
+    self: InjectorOf<P>,
+    names: ReadonlyArray<Known<P, K> & Check<P, K>>
   ): Effect.Effect<
     { readonly [N in K]: Lazy<Resolved<P, N>> },
     Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
@@ -270,9 +273,9 @@ export const recipe: {
     Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
     Lazy<EnvOf<P, K>>
   >
-  <P, const K extends keyof P & string>(
-    self: Injector<P>,
-    name: K
+  <P, const K extends string>(
+    self: InjectorOf<P>,
+    name: Known<P, K>
   ): Recipe<
     Lazy<Resolved<P, K>>,
     Lazy<Needs<P, K>>,

@@ -47,12 +47,15 @@ const shapeText = (shape: ReadonlyArray<number>): string => `[${shape.join(", ")
 const isOwn = (layer: Layer, cell: Cell.Cell): boolean => layer.proxies.every(([, proxy]) => proxy.cell !== cell)
 
 /** A cell's parameters with those that `copies` has. */
-const withCopies = (prefix: string, before: Tree.Parameters, copies: ReadonlyMap<string, tf.Tensor>): Tree.Parameters =>
-  Tree.map(before, (tensor, name) => copies.get(dotted(prefix, name)) ?? tensor)
+const withCopies = (
+  prefix: string,
+  before: Tree.Parameters,
+  copies: ReadonlyMap<string | undefined, tf.Tensor>
+): Tree.Parameters => Tree.map(before, (tensor, name) => copies.get(dotted(prefix, name)) ?? tensor)
 
 /**
  * Loads parameters by name. The layers' own are copied, every quantizer is resolved anew for the new weights, then what the
- * state has of the quantizers' own is copied over it.
+ * state has of the quantizers' own is copied over it. What layers share takes the state under any of its names, else the first.
  */
 export const load = Effect.fn("State.load")(function* (layer: Layer, state: StateDict, policy: Policy = "report") {
   const expected = yield* parameters(layer)
@@ -81,6 +84,17 @@ export const load = Effect.fn("State.load")(function* (layer: Layer, state: Stat
   return { adopted, missing, unexpected } satisfies Loaded
 })
 
+/** The first name of every parameter by each of its names: a cell that layers share has several. */
+const firstNames = (layer: Layer): ReadonlyMap<string, string> =>
+  new Map(
+    layer.cells.flatMap(([prefix, cell]) => {
+      const first = layer.cells.find(([, other]) => other === cell)?.[0] ?? prefix
+      return named("", LeasedRef.current(cell).parameters).map(
+        ([name]) => [dotted(prefix, name), dotted(first, name)] as const
+      )
+    })
+  )
+
 /** Copies everything, stages everything, then swaps everything without a gap; the copies that no cell took are disposed. */
 const replace = (
   layer: Layer,
@@ -90,12 +104,16 @@ const replace = (
 ): Effect.Effect<void, ResolutionError> =>
   Effect.scoped(
     Effect.gen(function* () {
+      const names = firstNames(layer)
       const copies = yield* Effect.acquireRelease(
         Effect.sync(
           () =>
             new Map(
-              // a reshaped tensor is a new one over the same data
-              adopted.map((name) => [name, tf.reshape(state[name] as tf.Tensor, (expected[name] as tf.Tensor).shape)])
+              uniqueBy(adopted, (name) => names.get(name)).map((name) => [
+                names.get(name),
+                // a reshaped tensor is a new one over the same data
+                tf.reshape(state[name] as tf.Tensor, (expected[name] as tf.Tensor).shape)
+              ])
             )
         ),
         (left) => Effect.sync(() => tf.dispose([...left.values()]))

@@ -85,7 +85,7 @@ describe("Node.runMain", () => {
     const say = (text) => Terminal.Terminal.use((terminal) => terminal.display(text))
     Node.runMain(Effect.provide(${body}, Node.layer))`
 
-  /** Runs a program in a process of its own; `signal` is sent when it has said "ready". */
+  /** Runs a program in a process of its own; `signal` is sent when it has said "ready", and at every word after. */
   const execute = (body: string, signal?: NodeJS.Signals) =>
     new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
       const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program(body)])
@@ -109,11 +109,14 @@ describe("Node.runMain", () => {
     expect(await execute(body)).toEqual({ code: 1, stdout: "so far\n", stderr: "breve: the disk is full\n" })
   })
 
-  it.each(["SIGINT", "SIGTERM"] as const)("ends with 130 after %s, when the finalizers have run", async (signal) => {
-    const finalizer = `Effect.andThen(Effect.sleep(50), Effect.orDie(say("cleaned\\n")))`
-    const body = `Effect.ensuring(Effect.andThen(say("ready\\n"), Effect.never), ${finalizer})`
-    expect(await execute(body, signal)).toEqual({ code: 130, stdout: "ready\ncleaned\n", stderr: "" })
-  })
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "ends with 130 after %s, once or twice, when the finalizers have run",
+    async (signal) => {
+      const finalizer = `Effect.andThen(Effect.sleep(50), Effect.orDie(say("cleaned\\n")))`
+      const body = `Effect.ensuring(Effect.andThen(say("ready\\n"), Effect.never), ${finalizer})`
+      expect(await execute(body, signal)).toEqual({ code: 130, stdout: "ready\ncleaned\n", stderr: "" })
+    }
+  )
 
   it("leaves it to effect's command line to explain wrong arguments", async () => {
     const { code, stderr } = await execute(`Command.runWith(Command.make("x"), { version: "1" })(["--wrong"])`)

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, pipe, type Scope } from "effect"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as Brick from "../../src/core/Brick.ts"
-import type { Module } from "../../src/core/Module.ts"
+import * as Module from "../../src/core/Module.ts"
 import * as Scaling from "../../src/core/Scaling.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
@@ -34,7 +34,7 @@ const Learned = pipe(
   Injector.let({ signed: true, scalingImpl: Scaling.ParameterScaling }),
   Injector.merge(
     Injector.make("Learned", {
-      scalingInit: Brick.tensor(["module"], (m: Module) => tf.max(tf.abs(m.weight)))
+      scalingInit: Brick.tensor(["module"], (m: Module.Module) => tf.max(tf.abs(m.weight)))
     })
   )
 )
@@ -224,7 +224,7 @@ for (const [backend, layer] of [
       return pipe(
         Learned,
         Injector.let({
-          scalingInit: Injector.valueEffect(["module"], (m: Module) =>
+          scalingInit: Injector.valueEffect(["module"], (m: Module.Module) =>
             Effect.suspend(() => {
               const [largest] = tf.tidy(() => tf.max(tf.abs(m.weight)).dataSync())
               resolutions.count += 1
@@ -241,7 +241,7 @@ for (const [backend, layer] of [
         const Refusing = pipe(
           Learned,
           Injector.let({
-            scalingInit: Brick.tensor(["module"], (m: Module) => {
+            scalingInit: Brick.tensor(["module"], (m: Module.Module) => {
               if (Number(tf.max(m.weight).dataSync()[0]) > 10) throw new Error("too large")
               return tf.max(tf.abs(m.weight))
             })
@@ -298,7 +298,15 @@ for (const [backend, layer] of [
 
     scopedTest("a shared proxy is loaded once, under the name of either layer", () =>
       Effect.gen(function* () {
-        const a = yield* linear
+        const Shared = pipe(
+          Learned,
+          Injector.let({
+            scalingInit: Brick.tensor(["module"], (modules: Module.Modules) =>
+              tf.max(tf.abs(tf.concat(Module.list(modules).map((m) => tf.reshape(m.weight, [-1])))))
+            )
+          })
+        )
+        const a = yield* Linear.quantLinear({ inFeatures: 2, outFeatures: 1, weightQuant: Shared as Injector.Any })
         const b = yield* Linear.quantLinear({ inFeatures: 2, outFeatures: 1, weightQuant: a.weightQuant ?? null })
         const model = Model.sequential({ a, b })
         expect(a.weightQuant?.cell).toBe(b.weightQuant?.cell)
@@ -306,6 +314,10 @@ for (const [backend, layer] of [
         expect(loaded.adopted).toEqual([`b.${scaleName}`])
         const after = yield* State.parameters(model)
         expect([after[`a.${scaleName}`], after[`b.${scaleName}`]].map(numbers)).toEqual([[3], [3]])
+        yield* State.load(model, { "a.weight": yield* weights(1, -2), "b.weight": yield* weights(5, 4) })
+        expect(numbers((yield* State.parameters(model))[`a.${scaleName}`])).toEqual([5])
+        yield* State.load(b, { weight: yield* weights(0, 1) })
+        expect(numbers((yield* State.parameters(model))[`a.${scaleName}`])).toEqual([2])
       })
     )
   })

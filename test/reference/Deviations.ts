@@ -58,6 +58,12 @@ const failedBefore = (testCase: Case, expected: unknown): boolean => {
   )
 }
 
+/** The names in a load's complaint about missing ones. */
+export const missingKeys = (message: string): ReadonlyArray<string> | undefined => {
+  const names = /Missing key\(s\) in state_dict: (.*)/.exec(message)?.[1]
+  return names === undefined ? undefined : [...names.matchAll(/"([^"]*)"/g)].map((match) => match[1] as string)
+}
+
 const declared = (actual: { readonly defined?: string }): boolean => actual.defined !== undefined
 
 export const rules: ReadonlyArray<Rule> = [
@@ -131,5 +137,19 @@ export const rules: ReadonlyArray<Rule> = [
       "Attributes live in a record of their own and operations are functions of the module, so that no name is reserved.",
     matches: (_, expected, actual) =>
       declared(actual) && /Magic methods are not allowed|'let' redefinition/.test(messageOf(expected))
+  },
+  {
+    id: "a-failed-load-changes-nothing",
+    reason:
+      "A load checks all names before it changes anything. The reference copies what it finds and rebuilds the quantizers, and " +
+      "complains about missing names afterwards.",
+    matches: (testCase, expected, actual) =>
+      testCase.config.strict === true &&
+      testCase.config.ignore_missing_keys === false &&
+      missingKeys(expected.load?.error?.message ?? "") !== undefined &&
+      actual.load?.error?.kind === "MissingKeys" &&
+      actual.differing.every((key: string) => key.endsWith("_after")) &&
+      JSON.stringify(actual.weight_after.data) ===
+        JSON.stringify(testCase.inputs.weight.data.map((x: number) => Math.fround(x)))
   }
 ]

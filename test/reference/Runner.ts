@@ -7,10 +7,12 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { type Case, failed, type Outcome, type Replay, unsupported } from "./Case.ts"
 import * as Injector from "./replay/Injector.ts"
+import * as Tutorial from "./replay/Tutorial.ts"
 
 /** The replay of each area; an area without one counts as unsupported. */
 export const replays: Readonly<Record<string, Replay>> = {
-  "api/injector": Injector.replay
+  "api/injector": Injector.replay,
+  "api/tutorial": Tutorial.replay
 }
 
 export interface Options {
