@@ -1,4 +1,5 @@
 /**
  * `breve/laws`: the laws that quantizers and their parts keep, to run against your own.
  */
-export {}
+export * as InjectorLaws from "./InjectorLaws.ts"
+export * as Law from "./Law.ts"

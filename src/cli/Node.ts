@@ -21,14 +21,12 @@ const write = (
   text: string | Uint8Array
 ): Effect.Effect<void, PlatformError.PlatformError> =>
   Effect.callback((resume) => {
-    const ignore = (): void => {}
-    stream.on("error", ignore)
-    stream.write(text, (error) => {
-      // the event "error" follows the callback within this turn of the event loop
-      setImmediate(() => stream.off("error", ignore))
-      resume(error ? Effect.fail(failed(name, error)) : Effect.void)
-    })
+    if (!stream.listeners("error").includes(heard)) stream.on("error", heard)
+    stream.write(text, (error) => resume(error ? Effect.fail(failed(name, error)) : Effect.void))
   })
+
+/** Node ends the process when nobody listens to a stream's errors; ours come back from `write`. It stays, as the streams do. */
+const heard = (): void => {}
 
 const failed = (method: string, cause: unknown): PlatformError.PlatformError =>
   PlatformError.systemError({
@@ -67,8 +65,8 @@ const stdio: Layer.Layer<Stdio.Stdio> = Layer.succeed(
   })
 )
 
-/** The terminal's size now; 80 x 24, the customary one, where the output is not a terminal. */
-const size = (): Terminal.Size => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 })
+/** The terminal's size now; 80 x 24, the customary one, where there is no terminal or it does not know (says 0). */
+const size = (): Terminal.Size => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 })
 
 const terminal: Layer.Layer<Terminal.Terminal> = Layer.succeed(
   Terminal.Terminal,
@@ -172,7 +170,7 @@ export const runMain: <A, E>(effect: Effect.Effect<A, E>) => void = (effect) =>
     teardown: (exit, onExit) => {
       const line = describe(exit)
       if (line === undefined) return Runtime.defaultTeardown(exit, onExit)
-      process.stderr.on("error", () => {})
+      process.stderr.on("error", heard)
       process.stderr.write(`${line}\n`, () => Runtime.defaultTeardown(exit, onExit))
     }
   })

@@ -5,12 +5,13 @@
  * Room: cli (level 6). Imports: tfjs, effect, everything below.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Data, Effect, Option, pipe, Terminal } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Data, Effect, Layer, Option, pipe } from "effect"
+import { Argument, CliConfig, Command, Flag, GlobalFlag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
 import * as Safetensors from "../exchange/Safetensors.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as Catalogue from "../quant/Catalogue.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Digits from "./Digits.ts"
 import * as Experiment from "./Experiment.ts"
 import * as Folder from "./Folder.ts"
@@ -27,9 +28,6 @@ class TensorsLeaked extends Data.TaggedError("TensorsLeaked")<{ readonly count: 
   }
 }
 
-const print = (text: string): Effect.Effect<void, never, Terminal.Terminal> =>
-  Effect.flatMap(Terminal.Terminal, (terminal) => Effect.ignore(terminal.display(`${text}\n`)))
-
 const percent = (value: number | undefined): string => (value === undefined ? "–" : `${value.toFixed(2)} %`)
 
 // ---- train --------------------------------------------------------------------------------------------------
@@ -41,7 +39,7 @@ const trainFlags = {
       "folder with MNIST-style IDX files, raw or gzipped; default: drawn digits"
     )
   ),
-  epochs: Flag.withDescription(Flag.withDefault(Flag.Int("epochs"), 4), "passes over the images for the float network"),
+  epochs: Flag.withDescription(Flag.withDefault(Flag.Int("epochs"), 6), "passes over the images for the float network"),
   seed: Flag.withDescription(Flag.withDefault(Flag.Int("seed"), 1), "the same seed gives the same numbers"),
   quantizer: Flag.withDescription(
     Flag.atLeast(Flag.String("quantizer"), 0),
@@ -63,6 +61,12 @@ const schemesOf = (
 const train = Command.make("train", trainFlags, (flags) =>
   Effect.gen(function* () {
     const schemes = yield* schemesOf(flags.quantizer)
+    if (flags.epochs < 1)
+      return yield* new InvalidOptions({
+        what: "breve train",
+        option: "epochs",
+        reason: `has to be 1 or more, not ${flags.epochs}`
+      })
     const outputs = [
       "report.html",
       ...["float", ...schemes.map(({ name }) => name)].map((name) => `${name}.safetensors`)
@@ -100,7 +104,9 @@ const train = Command.make("train", trainFlags, (flags) =>
       `${row.weightBytes}`,
       row.msPerStep === undefined ? "–" : row.msPerStep.toFixed(1)
     ])
-    yield* print(`\n${Progress.table(headers, cells)}\n\nwritten to ${flags.out}: ${Object.keys(files).join(", ")}`)
+    yield* Progress.print(
+      `\n${Progress.table(headers, cells)}\n\nwritten to ${flags.out}: ${Object.keys(files).join(", ")}`
+    )
   }).pipe(Effect.provide(Backend.layer))
 ).pipe(Command.withDescription("Train a digit classifier, quantize it in several ways, and compare them."))
 
@@ -116,12 +122,12 @@ const inspect = Command.make(
           family,
           ...Object.keys(entries).map((entry) => `  ${entry}`)
         ])
-        return yield* print(lines.join("\n"))
+        return yield* Progress.print(lines.join("\n"))
       }
       const entry = Catalogue.entries[name.value]
       if (entry === undefined)
         return yield* new Schemes.UnknownQuantizer({ wanted: name.value, known: Object.keys(Catalogue.entries) })
-      yield* print(Injector.tree(entry))
+      yield* Progress.print(Injector.tree(entry))
     })
 ).pipe(Command.withDescription("Print the wiring of a quantizer of the catalogue, or list them all."))
 
@@ -132,4 +138,7 @@ const breve = Command.make("breve").pipe(
   Command.withSubcommands([train, inspect])
 )
 
-pipe(Command.run(breve, { version: "0.1.0" }), Effect.provide(Node.layer), Node.runMain)
+// effect's own wizard asks questions, and this terminal reads no answers
+const config = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Wizard) })
+
+pipe(Command.run(breve, { version: "0.1.0" }), Effect.provide(Layer.merge(Node.layer, config)), Node.runMain)

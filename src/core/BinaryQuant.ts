@@ -43,10 +43,8 @@ const binary = (label: string, given: Given, clamp: (x: tf.Tensor, scale: tf.Ten
         const [bits] = Brick.call(bitWidth, state, "bitWidth")
         const y = tf.mul(Sign.binary(clamp(x, scale)), scale)
         const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-        return [
-          { value, scale, zeroPoint, bitWidth: bits },
-          { scalingImpl: afterScaling, delayWrapper: afterDelay }
-        ] as const
+        const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
+        return [{ value, scale, zeroPoint, bitWidth: bits }, Brick.remembered(state.memory, after)] as const
       }
     }
   )

@@ -156,6 +156,14 @@ export const call = <In extends ReadonlyArray<unknown>, Out>(
     ...inputs
   )
 
+/** The memory after a call of the children: the very same one if none of them changed theirs. */
+export const remembered = (before: Tree.Memory, children: Readonly<Record<string, Tree.Memory>>): Tree.Memory => {
+  const changed = Object.entries(children).filter(
+    ([name, after]) => after !== before[name] && Object.keys(after).length > 0
+  )
+  return changed.length === 0 ? before : { ...before, ...Object.fromEntries(changed) }
+}
+
 /** Disposes what a brick itself made; its children have their own lives. */
 export const disposeOwn = (brick: Brick): void => {
   for (const made of brick.own) made.dispose()

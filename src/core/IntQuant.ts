@@ -103,7 +103,8 @@ export const IntQuant = Injector.component(
           const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
           const y = tf.mul(tf.sub(q, zeroPoint), scale)
           const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-          return [value, { floatToIntImpl: afterRounding, delayWrapper: afterDelay }] as const
+          const after = { floatToIntImpl: afterRounding, delayWrapper: afterDelay }
+          return [value, Brick.remembered(state.memory, after)] as const
         }
       }
     )
@@ -141,15 +142,13 @@ export const RescalingIntQuant = Injector.component(
           const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x, intScalingImpl.apply(bitWidth))
           const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, state, "zeroPointImpl", x, scale, bitWidth)
           const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
-          return [
-            { value, scale, zeroPoint, bitWidth },
-            {
-              msbClampBitWidthImpl: afterBits,
-              scalingImpl: afterScaling,
-              zeroPointImpl: afterZero,
-              intQuant: afterInt
-            }
-          ] as const
+          const after = {
+            msbClampBitWidthImpl: afterBits,
+            scalingImpl: afterScaling,
+            zeroPointImpl: afterZero,
+            intQuant: afterInt
+          }
+          return [{ value, scale, zeroPoint, bitWidth }, Brick.remembered(state.memory, after)] as const
         }
       }
     )

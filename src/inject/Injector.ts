@@ -30,7 +30,8 @@ import type {
   MaybeMissing,
   Merge,
   Needs,
-  Resolved
+  Resolved,
+  StillMissing
 } from "./Types.ts"
 
 export type { AllOf, OptionalArgs, OptionalOf, RequiredArgs, RequiredOf } from "./Binding.ts"
@@ -125,11 +126,12 @@ const sameTable = (a: Any, b: Any): boolean => {
 }
 
 // The phantom exists for the compiler only: this is the one place where a record becomes an injector of its type.
-const fromLayers = <P>(layers: ReadonlyArray<Layer>, table: Attributes, enclosing: Source | undefined): Injector<P> => {
-  const name = layers
-    .map((layer) => layer.name)
-    .filter((layerName) => layerName !== "")
-    .join(" & ")
+const fromLayers = <P>(
+  name: string,
+  layers: ReadonlyArray<Layer>,
+  table: Attributes,
+  enclosing: Source | undefined
+): Injector<P> => {
   const fields = { layers: Object.freeze(layers), table: Object.freeze(table), name, parent: enclosing }
   return Object.freeze(Object.assign(Object.create(prototype), fields)) as unknown as Injector<P>
 }
@@ -137,7 +139,7 @@ const fromLayers = <P>(layers: ReadonlyArray<Layer>, table: Attributes, enclosin
 // ---- constructors -------------------------------------------------------------------------------------------
 
 /** The injector without attributes: the identity of `merge`. */
-export const empty: Injector<{}> = fromLayers([], {}, undefined)
+export const empty: Injector<{}> = fromLayers("", [], {}, undefined)
 
 /** An injector with these attributes; the name serves messages and printing. */
 export const make: {
@@ -145,11 +147,8 @@ export const make: {
   <const B extends Attributes>(attributes: B): Injector<B>
 } = <const B extends Attributes>(first: string | B, second?: B): Injector<B> => {
   const attributes = { ...(typeof first === "string" ? second : first) } as B
-  return fromLayers(
-    [{ name: typeof first === "string" ? first : "", attributes: Object.freeze(attributes) }],
-    { ...attributes },
-    undefined
-  )
+  const name = typeof first === "string" ? first : ""
+  return fromLayers(name, [{ name, attributes: Object.freeze(attributes) }], { ...attributes }, undefined)
 }
 
 export const isInjector = (u: unknown): u is Any => isSource(u) && "layers" in u
@@ -169,6 +168,7 @@ const let_: {
   2,
   (self: Any, attributes: Attributes): Any =>
     fromLayers(
+      self.name,
       [...self.layers, { name: "", attributes: Object.freeze({ ...attributes }) }],
       { ...self.table, ...attributes },
       self.parent
@@ -190,14 +190,20 @@ export const merge: {
       path: [],
       reason: `only injectors can be merged, this is ${show(wrong)}; wrap attributes with Injector.make`
     })
-  return fromLayers([...self.layers, ...that.layers], { ...self.table, ...that.table }, that.parent ?? self.parent)
+  const name = [self.name, that.name].filter((part) => part !== "").join(" & ")
+  return fromLayers(
+    name,
+    [...self.layers, ...that.layers],
+    { ...self.table, ...that.table },
+    that.parent ?? self.parent
+  )
 })
 
-/** The same attributes under one name; what was overridden is forgotten. */
+/** The same injector under a name of its own, for messages; its layers keep theirs. */
 export const named: {
   (name: string): <P>(self: Injector<P>) => Injector<P>
   <P>(self: InjectorOf<P>, name: string): Injector<P>
-} = dual(2, (self: Any, name: string): Any => fromLayers([{ name, attributes: self.table }], self.table, self.parent))
+} = dual(2, (self: Any, name: string): Any => fromLayers(name, self.layers, self.table, self.parent))
 
 /** Whether the injector has an attribute of this name. */
 export const has: {
@@ -270,7 +276,7 @@ export const recipe: {
   ) => Recipe<
     Lazy<Resolved<P, K>>,
     Lazy<Needs<P, K>>,
-    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Always | Lazy<StillMissing<P, K> | ErrorOf<P, K>>,
     Lazy<EnvOf<P, K>>
   >
   <P, const K extends string>(
@@ -279,7 +285,7 @@ export const recipe: {
   ): Recipe<
     Lazy<Resolved<P, K>>,
     Lazy<Needs<P, K>>,
-    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
+    Always | Lazy<StillMissing<P, K> | ErrorOf<P, K>>,
     Lazy<EnvOf<P, K>>
   >
 } = dual(2, (self: Any, name: string) => ({

@@ -277,6 +277,13 @@ export type EnvOf<P, K> = IsAny<P> extends true ? any : K extends string ? PartI
 /** `MissingDependency` of each absent name: where `Check` holds, only an open branch can need one. */
 export type MaybeMissing<P, K> =
   IsAny<P> extends true ? never : K extends string ? AbsentIn<P, Closure<P, K, true>> : never
+/** `MissingDependency` of each name that may be needed after a recipe was given those that certainly are. */
+export type StillMissing<P, K> =
+  IsAny<P> extends true
+    ? never
+    : K extends string
+      ? AbsentIn<P, Exclude<Missing<P, K, true>, Missing<P, K, false>>>
+      : never
 type AbsentIn<P, C> = C extends keyof P
   ? never
   : C extends `${infer H}.${infer Rest}`

@@ -10,7 +10,7 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import type { ResolutionError, UnknownSign } from "../tensor/Errors.ts"
+import { InvalidOptions, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Layer from "./Layer.ts"
@@ -130,18 +130,25 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
     return { kind, own, cells, proxies, ...named, apply }
   })
 
-/** The weight as the layer uses it, quantized; the answer is the caller's to dispose. */
+/** The weight as the layer uses it, quantized; the answer is the caller's to dispose. A layer without a weight quantizer has none: a defect. */
 export const quantWeight = (
   layer: Weighted,
   mode: Layer.Mode = Layer.evaluation
 ): Effect.Effect<QuantTensor.QuantTensor, UnknownSign> =>
   Effect.gen(function* () {
     const proxy = layer.weightQuant
-    if (proxy !== undefined) yield* Layer.requireSign(proxy)
+    if (proxy === undefined)
+      return yield* Effect.die(
+        new InvalidOptions({
+          what: layer.kind,
+          option: "weightQuant",
+          reason: "is null, so there is no quantized weight; State.parameters has the plain one"
+        })
+      )
+    yield* Layer.requireSign(proxy)
     return yield* Effect.sync(() =>
-      Layer.run(layer, mode, (states) => {
-        const weight = Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor
-        return proxy === undefined ? [weight, states] : Layer.quantize(states, proxy, weight, mode)
-      })
+      Layer.run(layer, mode, (states) =>
+        Layer.quantize(states, proxy, Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor, mode)
+      )
     ).pipe(Effect.map((y) => y as QuantTensor.QuantTensor))
   })

@@ -47,7 +47,7 @@ export const highRank = (q: number, n: number): number => Math.floor(0.01 * q * 
  * - formula:  `y = k-th smallest of |x|, k = floor(0.01 * q * n + 0.5)`
  * - shapes:   `x [...d] -> y []`
  * - gradient: `dy * sign(x)` to the selected element
- * - errors:   none; `k` is held within 1..n
+ * - errors:   none; `k` is held within 1..n, NaN counts as the largest
  * - source:   Brevitas, core/stats/stats_op.py (AbsPercentile)
  *
  * @category statistic
@@ -59,7 +59,8 @@ export const absPercentile = (x: tf.Tensor, q: number): tf.Tensor => {
   const k = Math.min(Math.max(highRank(q, n), 1), n)
   const magnitudes = tf.tidy(() => tf.abs(flat).dataSync()) as Float32Array
   const selected = Float32Array.from(magnitudes).sort()[k - 1] as number
-  return tf.reshape(magnitude(tf.slice(flat, [Math.max(0, magnitudes.indexOf(selected))], [1])), [])
+  const place = Number.isNaN(selected) ? magnitudes.findIndex(Number.isNaN) : magnitudes.indexOf(selected)
+  return tf.reshape(magnitude(tf.slice(flat, [place], [1])), [])
 }
 
 /**

@@ -78,6 +78,7 @@ describe("Node.describe", () => {
 })
 
 describe("Node.runMain", () => {
+  const cwd = new URL("../..", import.meta.url)
   const program = (body: string): string => `
     import { Effect, Terminal } from "effect"
     import { Command } from "effect/cli"
@@ -88,7 +89,7 @@ describe("Node.runMain", () => {
   /** Runs a program in a process of its own; `signal` is sent when it has said "ready", and at every word after. */
   const execute = (body: string, signal?: NodeJS.Signals) =>
     new Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>((resolve) => {
-      const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program(body)])
+      const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", program(body)], { cwd })
       const said = { stdout: "", stderr: "" }
       child.stdout.on("data", (data) => {
         said.stdout += data

@@ -246,10 +246,10 @@ describe("combining", () => {
     expect(Object.keys(Injector.empty.table)).toEqual([])
     expect(failing(Injector.empty, "a")).toMatchObject({ injector: "(anonymous injector)", attribute: "a", path: [] })
   })
-  it("named renames and forgets where attributes came from", () => {
+  it("named renames, and layers keep the names they had", () => {
     const other = Injector.named(Injector.let(quantizer, { scalingInit: 2 }), "Other")
     expect(other.name).toBe("Other")
-    expect(other.layers).toHaveLength(1)
+    expect(other.layers.map(({ name }) => name)).toEqual(["Quantizer", ""])
     expect(run(Injector.resolve(other, "scalingInit"))).toBe(2)
   })
   it("has looks at declared names only", () => {
@@ -342,7 +342,8 @@ describe("a resolution", () => {
     const recipe = Injector.recipe(open, "tensorQuant")
     expect(recipe.injector).toBe("Open")
     expect(run(recipe.run({ scalingInit: 2 })).scaling.threshold).toBe(2)
-    expect(run(recipe.run({ scalingInit: 3, signed: false }))).toEqual({ scaling: { threshold: 3 }, signed: false })
+    const unsigned = Injector.recipe(Injector.let(open, { signed: false }), "tensorQuant")
+    expect(run(unsigned.run({ scalingInit: 3 }))).toEqual({ scaling: { threshold: 3 }, signed: false })
     const piped = open.pipe(Injector.recipe("scalingImpl"))
     expect(run(piped.run({ scalingInit: 4 }))).toEqual({ threshold: 4 })
   })

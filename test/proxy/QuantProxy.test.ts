@@ -74,7 +74,7 @@ const counted = (before: Effect.Effect<void> = Effect.void) => {
   return { made, released, injector }
 }
 
-const valueOf = (proxy: QuantProxy.QuantProxy): number | undefined =>
+const learned = (proxy: QuantProxy.QuantProxy): number | undefined =>
   (LeasedRef.current(proxy.cell).parameters.value as tf.Tensor).dataSync()[0]
 const signOf = (proxy: QuantProxy.QuantProxy): boolean | undefined => LeasedRef.current(proxy.cell).signed
 
@@ -83,7 +83,7 @@ describe("QuantProxy.make", () => {
     Effect.gen(function* () {
       const { injector } = counted()
       const module = yield* moduleOf(1, 4)
-      expect(valueOf(yield* QuantProxy.make("weight", injector, module))).toBe(4)
+      expect(learned(yield* QuantProxy.make("weight", injector, module))).toBe(4)
       expect(signOf(yield* QuantProxy.make("weight", injector, module))).toBe(undefined)
       for (const signed of [true, false]) {
         const told = Injector.merge(injector, Injector.make({ signed })) as Injector.Any
@@ -102,7 +102,7 @@ describe("QuantProxy.make", () => {
       expect(LeasedRef.current(a.cell).quantizer).not.toBe(LeasedRef.current(b.cell).quantizer)
       const state = LeasedRef.current(a.cell)
       Cell.commit(a.cell, { ...state, parameters: { value: tf.scalar(9) } })
-      expect([valueOf(a), valueOf(b)]).toEqual([9, 2])
+      expect([learned(a), learned(b)]).toEqual([9, 2])
     })
   )
 
@@ -132,7 +132,7 @@ describe("QuantProxy.reload", () => {
       Cell.commit(proxy.cell, { ...state, parameters: { value: tf.scalar(9) }, memory: { calls: 5 } })
       weight.module = yield* moduleOf(3)
       yield* QuantProxy.reload(proxy)
-      expect([valueOf(proxy), LeasedRef.current(proxy.cell).memory.calls]).toEqual([3, 0])
+      expect([learned(proxy), LeasedRef.current(proxy.cell).memory.calls]).toEqual([3, 0])
       expect([made.length, released]).toEqual([2, [quantizer]])
     })
   )
@@ -147,7 +147,7 @@ describe("QuantProxy.reload", () => {
       weight.module = yield* moduleOf(-3)
       expect(yield* Effect.flip(QuantProxy.reload(proxy))).toMatchObject({ _tag: "ConstructionFailed" })
       expect(LeasedRef.current(proxy.cell)).toBe(before)
-      expect([valueOf(proxy), made.length, released.length]).toEqual([9, 1, 0])
+      expect([learned(proxy), made.length, released.length]).toEqual([9, 1, 0])
     })
   )
 
@@ -164,7 +164,7 @@ describe("QuantProxy.reload", () => {
       expect([made.length, released.length]).toEqual([2, 0])
       yield* Fiber.interrupt(reloading)
       expect(LeasedRef.current(proxy.cell)).toBe(before)
-      expect([valueOf(proxy), released]).toEqual([2, [made[1]]])
+      expect([learned(proxy), released]).toEqual([2, [made[1]]])
     })
   )
 
@@ -180,10 +180,10 @@ describe("QuantProxy.reload", () => {
         Effect.gen(function* () {
           const staged = yield* QuantProxy.stage(proxy, (asked) => (asked === cell ? {} : undefined))
           expect((LeasedRef.current(staged.ref).parameters.value as tf.Tensor).dataSync()[0]).toBe(7)
-          expect([valueOf(proxy), released.length]).toEqual([2, 0])
+          expect([learned(proxy), released.length]).toEqual([2, 0])
         })
       )
-      expect([valueOf(proxy), released]).toEqual([2, [made[1]]])
+      expect([learned(proxy), released]).toEqual([2, [made[1]]])
     })
   )
 
@@ -240,7 +240,7 @@ describe("QuantProxy.reload", () => {
           outcome.swapped += 1
           // a training step
           Cell.commit(proxy.cell, { parameters: { value: tf.scalar(i) }, memory: {} })
-          expect(valueOf(proxy)).toBe(i)
+          expect(learned(proxy)).toBe(i)
         }
       }
       yield* Fiber.interruptAll(readers)
@@ -263,10 +263,10 @@ describe("QuantProxy.addModule", () => {
       const weight = { module: yield* moduleOf(2) }
       const proxy = yield* QuantProxy.make("weight", injector, (candidates) => weight.module(candidates))
       yield* QuantProxy.addModule(proxy, yield* moduleOf(8))
-      expect([valueOf(proxy), released]).toEqual([8, [made[0]]])
+      expect([learned(proxy), released]).toEqual([8, [made[0]]])
       weight.module = yield* moduleOf(11)
       yield* QuantProxy.reload(proxy)
-      expect([valueOf(proxy), released]).toEqual([11, [made[0], made[1]]])
+      expect([learned(proxy), released]).toEqual([11, [made[0], made[1]]])
     })
   )
 
@@ -280,7 +280,7 @@ describe("QuantProxy.addModule", () => {
       expect(LeasedRef.current(proxy.cell)).toBe(before)
       expect([MutableRef.get(proxy.modules).length, made.length, released.length]).toEqual([1, 1, 0])
       yield* QuantProxy.reload(proxy)
-      expect(valueOf(proxy)).toBe(2)
+      expect(learned(proxy)).toBe(2)
     })
   )
 
@@ -310,7 +310,7 @@ describe("QuantProxy.addModule", () => {
         { concurrency: "unbounded" }
       )
       expect(MutableRef.get(proxy.modules).length).toBe(5)
-      expect(valueOf(proxy)).toBe(9)
+      expect(learned(proxy)).toBe(9)
     })
   )
 })

@@ -4,13 +4,9 @@
 
 export interface Case {
   readonly name: string
-  // biome-ignore lint/suspicious/noExplicitAny: each area has a language of its own, read by its replay
   readonly config: any
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly inputs?: any
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly outputs: any
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly grads?: any
   readonly tie_margin?: number
 }

@@ -8,7 +8,6 @@ import type { Case } from "./Case.ts"
 export interface Rule {
   readonly id: string
   readonly reason: string
-  // biome-ignore lint/suspicious/noExplicitAny: results have the shape of their area
   readonly matches: (testCase: Case, expected: any, actual: any) => boolean
 }
 

@@ -400,7 +400,6 @@ const matches = (expected: unknown, actual: unknown, there: Pairs, back: Pairs, 
 }
 
 const agrees = (
-  // biome-ignore lint/suspicious/noExplicitAny: a result of the vectors
   expected: any,
   actual: { readonly error?: Failure; readonly calls: ReadonlyArray<string> },
   there: Pairs,

@@ -309,10 +309,9 @@ const replacementScene = (testCase: Case): Scene =>
     }
     // the file lacks the first weight: any with its largest magnitude does
     const shape = weightOf(layer).shape
-    const first = yield* stateIn(testCase, {})
     yield* Effect.acquireUseRelease(
       Effect.sync(() => tf.fill(shape, outputs.scale_before.data[0])),
-      (weight) => State.assign(layer, { ...first, weight }),
+      (weight) => State.assign(layer, { weight }),
       (weight) => Effect.sync(() => weight.dispose())
     )
     const before = yield* scaleOf(testCase, layer)

@@ -1,0 +1,13 @@
+import type * as tf from "@tensorflow/tfjs-core"
+import { Activation, Layer } from "breve"
+import { Effect } from "effect"
+import { AdvancedActQuantizer } from "./cell31.ts"
+
+export const run = (x: tf.Tensor) =>
+  Effect.gen(function* () {
+    const identity = yield* Activation.quantIdentity({
+      actQuant: AdvancedActQuantizer,
+      act: { isClamped: true, scalingPerOutputChannel: false }
+    })
+    return yield* Layer.forward(identity, x, Layer.training)
+  })

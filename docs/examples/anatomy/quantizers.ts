@@ -1,0 +1,10 @@
+/** All declarations of the guide. */
+export { MyBinaryQuantizer } from "./cell07.ts"
+export { MyChildBinaryQuantizer } from "./cell08.ts"
+export { MyBinaryImpl, MyComposedBinaryQuantizer, MyScalingImpl } from "./cell09.ts"
+export { MyBinaryWeightQuantizer } from "./cell10.ts"
+export { MySignedBinaryWeightQuantizer } from "./cell12.ts"
+export { MySignedBinaryActQuantizer } from "./cell15.ts"
+export { ParamFromMaxWeightQuantizer } from "./cell17.ts"
+export { SharedParamFromMeanWeightQuantizer } from "./cell27.ts"
+export { AdvancedActQuantizer, AdvancedWeightQuantizer, CommonQuantizer } from "./cell31.ts"

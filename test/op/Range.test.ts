@@ -1,0 +1,36 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import { beforeAll, describe, expect, it } from "vitest"
+import * as Backend from "../../src/backend/Backend.ts"
+import * as Range from "../../src/op/Range.ts"
+
+const at = (f: typeof Range.maxInt, bits: number, range: Range.IntegerRange) =>
+  tf.tidy(() => {
+    const { value, grad } = tf.valueAndGrad((b: tf.Tensor) => f(b, range) as tf.Scalar)(tf.scalar(bits))
+    return [value, grad].map((t) => Number(t.dataSync()[0]) + 0) as [value: number, gradient: number]
+  })
+
+for (const [backend, layer] of [
+  ["cpu", Backend.cpu],
+  ["wasm", Backend.layer]
+] as const)
+  describe(`Range on ${backend}`, () => {
+    beforeAll(() => Effect.runPromise(Effect.scoped(Effect.provide(Effect.void, layer, { local: true }))))
+
+    for (const bits of [1, 2, 4, 8, 16])
+      for (const signed of [true, false])
+        for (const narrowRange of [true, false])
+          it(`${bits} bits, ${signed ? "signed" : "unsigned"}${narrowRange ? ", narrow" : ""}`, () => {
+            const [max, dMax] = at(Range.maxInt, bits, { signed, narrowRange })
+            const [min, dMin] = at(Range.minInt, bits, { signed, narrowRange })
+            expect(max).toBe(signed ? 2 ** (bits - 1) - 1 : 2 ** bits - (narrowRange ? 2 : 1))
+            expect(min).toBe(signed ? -(2 ** (bits - 1)) + (narrowRange ? 1 : 0) : 0)
+            const slope = Math.LN2 * 2 ** (signed ? bits - 1 : bits)
+            expect(dMax / slope).toBeCloseTo(1, 5)
+            expect(dMin / slope).toBeCloseTo(signed ? -1 : 0, 5)
+          })
+
+    it("takes widths between the whole ones", () => {
+      expect(at(Range.maxInt, 3.5, { signed: false, narrowRange: false })[0]).toBeCloseTo(2 ** 3.5 - 1, 4)
+    })
+  })
