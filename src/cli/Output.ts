@@ -67,7 +67,9 @@ const open = (directory: string): Effect.Effect<Stage, OutputFailed, Machine> =>
     const target = path.resolve(directory)
     const made = yield* missing(target).pipe(Effect.mapError(outputFailed(directory)))
     return yield* Effect.gen(function* () {
-      yield* fs.makeDirectory(target, { recursive: true })
+      // one by one: Node's recursive mkdir never ends where a parent refuses new entries as "not found" (/proc)
+      for (const absent of made.toReversed()) yield* fs.makeDirectory(absent)
+      if (made.length === 0) yield* fs.makeDirectory(target, { recursive: true })
       const temporary = yield* fs.makeTempDirectory({ directory: target, prefix: ".breve-" })
       return { directory: target, temporary, made }
     }).pipe(
