@@ -152,3 +152,10 @@ export const quantWeight = (
       )
     ).pipe(Effect.map((y) => y as QuantTensor.QuantTensor))
   })
+
+/** The scale of the layer's weight, as evaluation uses it; the answer is the caller's to dispose. */
+export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign> =>
+  Effect.map(quantWeight(layer), (quantized) => {
+    tf.dispose([quantized.value, quantized.zeroPoint, quantized.bitWidth])
+    return quantized.scale
+  })

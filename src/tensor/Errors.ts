@@ -54,7 +54,7 @@ export class MissingDependency<const out N extends string = string> extends Data
 }> {
   override get message(): string {
     const asked = this.path.length === 0 ? "" : `, needed by ${this.path.join(" > ")}`
-    return `${this.injector} has no attribute "${this.attribute}"${asked}${hint(this.nearest)} ; add it with let or merge.`
+    return `${this.injector} has no attribute "${this.attribute}"${asked}${this.nearest === undefined ? "; add it with let or merge" : hint(this.nearest)}`
   }
 }
 

@@ -283,7 +283,7 @@ describe("the guide", () => {
     expect(texts).toEqual([await run(Cell02.run), Cell17.run])
     const unwrapped = guide.replace(/\n/g, " ")
     expect(unwrapped).toContain((await run(Cell11.run)).message)
-    expect(unwrapped).toContain((await run(Cell35.run)).message.split(" ;")[0])
+    expect(unwrapped).toContain((await run(Cell35.run)).message.split(";")[0])
   })
   it("collects its declarations", () => {
     for (const [name, quantizer] of Object.entries(Quantizers)) expect(quantizer.name, name).not.toBe("")

@@ -388,7 +388,7 @@ describe("failures", () => {
       nearest: "scallingInit"
     })
     expect(error.message).toBe(
-      'Quantizer has no attribute "scalingInit", needed by tensorQuant > scalingImpl; did you mean "scallingInit"? ; add it with let or merge.'
+      'Quantizer has no attribute "scalingInit", needed by tensorQuant > scalingImpl; did you mean "scallingInit"?'
     )
   })
   it("a missing name asked for directly", () => {
