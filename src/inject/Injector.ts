@@ -16,8 +16,9 @@ import {
   InvalidDependency,
   type ResolutionError
 } from "../tensor/Errors.ts"
+import { contentOf } from "./Frame.ts"
 import { InjectorId, isSource, type Source } from "./Plan.ts"
-import { contentOf, resolution } from "./Resolution.ts"
+import { resolution } from "./Resolution.ts"
 import { show } from "./Show.ts"
 import { treeOf } from "./Tree.ts"
 import type {

@@ -4,7 +4,7 @@
  * A plain loop while everything is synchronous. An effectful constructor suspends it; afterwards the plan is entered again
  * and the filled slots are skipped. The slots are the one mutable thing here, and no one else sees them.
  *
- * Room: inject (level 1). Imports: effect, the errors of `tensor`, `./Plan.ts`, `./Binding.ts`. Laws: laws/InjectorLaws.ts.
+ * Room: inject (level 1). Imports: effect, the errors of `tensor`, `./Frame.ts`, `./Plan.ts`, `./Binding.ts`. Laws: laws/InjectorLaws.ts.
  */
 import { Context, Effect, Option, Scope } from "effect"
 import {
@@ -16,31 +16,20 @@ import {
   type ResolutionError
 } from "../tensor/Errors.ts"
 import { isBinding, type Spec, specOfBinding } from "./Binding.ts"
-import { type Compiled, compile, type Plan, type Source, specOf, UNSET } from "./Plan.ts"
+import {
+  circular,
+  enclosed,
+  type Frame,
+  injectorName,
+  missing,
+  nestedFrame,
+  type Place,
+  pathOf,
+  rootFrame
+} from "./Frame.ts"
+import { type Plan, type Source, UNSET } from "./Plan.ts"
 
 const BUSY: unique symbol = Symbol("busy")
-
-/** The slots of one injector in one resolution. */
-export interface Frame {
-  readonly compiled: Compiled
-  readonly slots: Array<unknown>
-  /** what was not in the injector but given when the resolution started */
-  readonly given: Readonly<Record<string, unknown>>
-  readonly prefix: string
-  readonly up: Frame | undefined
-  readonly below: Map<number, Frame>
-  /** what value functions and branches turned out to be */
-  readonly turnedOut: Map<number, Spec>
-}
-
-/** Where the run is: for the paths of errors. */
-interface Place {
-  readonly frame: Frame
-  readonly plan: Plan
-  readonly step: number
-  readonly asker: Place | undefined
-}
-
 interface Suspension {
   readonly effect: Effect.Effect<unknown, unknown, unknown>
   readonly frame: Frame
@@ -55,84 +44,6 @@ interface Run {
   releases: Array<() => void>
   suspended: Suspension | undefined
 }
-
-// ---- frames -------------------------------------------------------------------------------------------------
-
-const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
-
-const frameOf = (compiled: Compiled, prefix: string, up: Frame | undefined, given = nothing): Frame => ({
-  compiled,
-  slots: compiled.template.slice(),
-  given,
-  prefix,
-  up,
-  below: new Map(),
-  turnedOut: new Map()
-})
-
-const rootFrame = (source: Source, given: Readonly<Record<string, unknown>>): Frame => {
-  const inputs = Object.keys(given)
-  const compiled = compile(source, inputs)
-  const frame = frameOf(
-    compiled,
-    "",
-    source.parent === undefined ? undefined : rootFrame(source.parent, nothing),
-    given
-  )
-  for (const name of inputs) frame.slots[compiled.slotOf.get(name) as number] = given[name]
-  return frame
-}
-
-const nestedFrame = (frame: Frame, slot: number, source: Source): Frame => {
-  const known = frame.below.get(slot)
-  if (known !== undefined) return known
-  const made = frameOf(compile(source), `${frame.prefix}${frame.compiled.names[slot]}.`, frame)
-  frame.below.set(slot, made)
-  return made
-}
-
-/** The injector of a frame, knowing what it is nested in. */
-const enclosed = (source: Source, frame: Frame): Source =>
-  Object.freeze(Object.assign(Object.create(Object.getPrototypeOf(source)), source, { parent: sourceOf(frame) }))
-const sourceOf = (frame: Frame): Source => {
-  const { source } = frame.compiled
-  const own = Object.keys(frame.given).length === 0 ? source : withGiven(source, frame.given)
-  return frame.up === undefined ? own : enclosed(own, frame.up)
-}
-const withGiven = (source: Source, given: Readonly<Record<string, unknown>>): Source =>
-  Object.freeze(
-    Object.assign(Object.create(Object.getPrototypeOf(source)), source, {
-      table: Object.freeze({ ...source.table, ...given })
-    })
-  )
-
-// ---- errors -------------------------------------------------------------------------------------------------
-
-const pathOf = (place: Place | undefined): ReadonlyArray<string> => {
-  if (place === undefined) return []
-  const own: Array<string> = []
-  for (let i = place.step; i !== -1; i = place.plan.askers[i] as number)
-    own.unshift(place.frame.prefix + place.frame.compiled.names[place.plan.slots[i] as number])
-  return [...pathOf(place.asker), ...own]
-}
-
-/** A circle through a value function is noticed up to one lap late: the path ends at its first repetition. */
-const oneLap = (path: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const end = path.findIndex((name, i) => path.indexOf(name) < i)
-  return end === -1 ? path : path.slice(0, end + 1)
-}
-
-const injectorName = (frame: Frame): string => frame.compiled.source.name || "(anonymous injector)"
-
-const missing = (frame: Frame, attribute: string, path: ReadonlyArray<string>): MissingDependency =>
-  new MissingDependency({
-    injector: injectorName(frame),
-    attribute,
-    path,
-    nearest: nearest(attribute, frame.compiled.names)
-  })
-const circular = (frame: Frame, path: ReadonlyArray<string>): CircularDependency =>
-  new CircularDependency({ injector: injectorName(frame), path: oneLap(path) })
 
 // ---- the loop -----------------------------------------------------------------------------------------------
 
@@ -347,8 +258,3 @@ export const resolution = <A>(
     }
     return drive({ root, scope, releases: [], suspended: undefined }, plans, done)
   })
-
-/** What attribute `name` became. */
-export const contentOf = (frame: Frame, name: string): unknown => frame.slots[frame.compiled.slotOf.get(name) as number]
-
-export { specOf }
