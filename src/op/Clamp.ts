@@ -1,9 +1,11 @@
 /**
  * Clamps between tensors and numbers, and what their gradients see.
  *
- * Room: op (level 1). Imports: tfjs.
+ * Room: op (level 1). Imports: tfjs, `tensor`, `./Round.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
+import { straightThrough } from "./Round.ts"
 
 /** Sums a gradient over the axes along which `shape` was broadcast. */
 const unbroadcast = (dy: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor => {
@@ -29,28 +31,22 @@ const select = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tensor => {
  * @category clamp
  * @since 0.1.0
  */
-export const between = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tensor =>
-  tf.customGrad((...inputs) => {
-    const [a, lo, hi] = inputs as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc]
-    const save = inputs.at(-1) as unknown as tf.GradSaveFunc
-    save([a, lo, hi])
-    return {
-      value: select(a, lo, hi),
-      gradFunc: (dy: tf.Tensor, saved: Array<tf.Tensor>) => {
-        const [input, bottom, top] = saved as [tf.Tensor, tf.Tensor, tf.Tensor]
-        const over = tf.greater(input, top)
-        const capped = tf.where(over, tf.add(top, tf.zerosLike(input)), input)
-        const under = tf.less(capped, bottom)
-        const none = tf.zerosLike(dy)
-        const toHigh = tf.where(under, none, tf.where(over, dy, none))
-        return [
-          tf.where(tf.logicalOr(over, under), none, dy),
-          unbroadcast(tf.where(under, dy, none), bottom.shape),
-          unbroadcast(toHigh, top.shape)
-        ]
-      }
+export const between: (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => tf.Tensor = Gradient.customGradient(
+  (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => ({
+    value: select(x, low, high),
+    saved: [x, low, high],
+    gradient: (dy, [input, bottom, top]: readonly [tf.Tensor, tf.Tensor, tf.Tensor]) => {
+      const over = tf.greater(input, top)
+      const under = tf.less(tf.where(over, tf.add(top, tf.zerosLike(input)), input), bottom)
+      const none = tf.zerosLike(dy)
+      return [
+        tf.where(tf.logicalOr(over, under), none, dy),
+        unbroadcast(tf.where(under, dy, none), bottom.shape),
+        unbroadcast(tf.where(under, none, tf.where(over, dy, none)), top.shape)
+      ]
     }
-  })(x, low, high)
+  })
+)
 
 /**
  * Clamps between two tensors with the gradient of the identity.
@@ -65,10 +61,7 @@ export const between = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tenso
  * @since 0.1.0
  */
 export const betweenStraightThrough = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tensor =>
-  tf.customGrad((input) => ({
-    value: select(input as tf.Tensor, low, high),
-    gradFunc: (dy: tf.Tensor) => dy.clone()
-  }))(x)
+  straightThrough((input) => select(input, low, high))(x)
 
 /**
  * Keeps a magnitude from falling below a bound, with the gradient of the identity.
@@ -84,10 +77,8 @@ export const betweenStraightThrough = (x: tf.Tensor, low: tf.Tensor, high: tf.Te
  */
 export const atLeast = (x: tf.Tensor, min: number): tf.Tensor => {
   const bound = Math.abs(min)
-  return tf.customGrad((input) => {
-    const a = input as tf.Tensor
-    const small = tf.less(tf.abs(a), bound)
-    const signed = tf.where(tf.greaterEqual(a, 0), tf.fill(a.shape, bound), tf.fill(a.shape, -bound))
-    return { value: tf.where(small, signed, a), gradFunc: (dy: tf.Tensor) => dy.clone() }
+  return straightThrough((input) => {
+    const signed = tf.where(tf.greaterEqual(input, 0), tf.fill(input.shape, bound), tf.fill(input.shape, -bound))
+    return tf.where(tf.less(tf.abs(input), bound), signed, input)
   })(x)
 }

@@ -4,12 +4,11 @@
  * Room: op (level 1). Imports: tfjs, `tensor`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
 
 /** A function whose true slope is 0 almost everywhere, with the gradient of the identity. */
-export const straightThrough =
-  (f: (x: tf.Tensor) => tf.Tensor) =>
-  (x: tf.Tensor): tf.Tensor =>
-    tf.customGrad((input) => ({ value: f(input as tf.Tensor), gradFunc: (dy: tf.Tensor) => dy.clone() }))(x)
+export const straightThrough = (f: (x: tf.Tensor) => tf.Tensor): ((x: tf.Tensor) => tf.Tensor) =>
+  Gradient.customGradient((x: tf.Tensor) => ({ value: f(x), gradient: (dy) => [dy] }))
 
 /**
  * Rounds to the nearest whole number, a tie going to the even one.

@@ -1,9 +1,10 @@
 /**
  * Signs with straight-through gradients.
  *
- * Room: op (level 1). Imports: tfjs, `./Round.ts`.
+ * Room: op (level 1). Imports: tfjs, `tensor`, `./Round.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
 import { straightThrough } from "./Round.ts"
 
 /**
@@ -51,13 +52,8 @@ export const ternary: (x: tf.Tensor) => tf.Tensor = straightThrough(withoutNaN)
  * @category sign
  * @since 0.1.0
  */
-export const magnitude = (x: tf.Tensor): tf.Tensor =>
-  tf.customGrad((...inputs) => {
-    const input = inputs[0] as tf.Tensor
-    const save = inputs.at(-1) as unknown as tf.GradSaveFunc
-    save([input])
-    return {
-      value: tf.abs(input),
-      gradFunc: (dy: tf.Tensor, saved: Array<tf.Tensor>) => tf.mul(dy, withoutNaN(saved[0] as tf.Tensor))
-    }
-  })(x)
+export const magnitude: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => ({
+  value: tf.abs(x),
+  saved: [x],
+  gradient: (dy, [input]: readonly [tf.Tensor]) => [tf.mul(dy, withoutNaN(input))]
+}))

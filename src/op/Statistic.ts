@@ -1,9 +1,10 @@
 /**
  * Statistics that scales are computed from.
  *
- * Room: op (level 1). Imports: tfjs, `./Sign.ts`.
+ * Room: op (level 1). Imports: tfjs, `tensor`, `./Sign.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
 import { magnitude, ternary } from "./Sign.ts"
 
 /** Shares a gradient equally among all elements of `magnitude` that attain `extremum`, with the sign of x. */
@@ -23,20 +24,14 @@ const shared = (dy: tf.Tensor, x: tf.Tensor, magnitude: tf.Tensor, extremum: tf.
  * @category statistic
  * @since 0.1.0
  */
-export const absMax = (x: tf.Tensor): tf.Tensor =>
-  tf.customGrad((...inputs) => {
-    const input = inputs[0] as tf.Tensor
-    const save = inputs.at(-1) as unknown as tf.GradSaveFunc
-    const value = tf.max(tf.abs(input))
-    save([input, value])
-    return {
-      value,
-      gradFunc: (dy: tf.Tensor, saved: Array<tf.Tensor>) => {
-        const [a, extremum] = saved as [tf.Tensor, tf.Tensor]
-        return shared(dy, a, tf.abs(a), extremum)
-      }
-    }
-  })(x)
+export const absMax: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => {
+  const value = tf.max(tf.abs(x))
+  return {
+    value,
+    saved: [x, value],
+    gradient: (dy, [input, extremum]: readonly [tf.Tensor, tf.Tensor]) => [shared(dy, input, tf.abs(input), extremum)]
+  }
+})
 
 /** The 1-based rank of percentile `q` of `n` values, in double arithmetic, left to right. */
 export const highRank = (q: number, n: number): number => Math.floor(0.01 * q * n + 0.5)
