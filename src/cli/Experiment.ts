@@ -103,7 +103,7 @@ const staircase = (scheme: Scheme, network: Network.Network) =>
       const reach = tf.max(tf.abs(weight)).dataSync()[0] as number
       const input = Array.from({ length: 801 }, (_, i) => reach * ((i - 400) / 400))
       const [y] = Layer.quantize(Layer.read(layer), proxy, tf.tensor1d(input), Layer.evaluation)
-      return { quantizer: scheme.name, input, output: [...y.value.dataSync()] }
+      return { quantizer: scheme.name, input, output: [...QuantTensor.dequantized(y).dataSync()] }
     })
   })
 

@@ -7,8 +7,8 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Brick from "./Brick.ts"
 
-/** Answers the bit-width as a scalar. */
-export type BitWidth = Brick.Stateful<readonly [], tf.Tensor>
+/** Answers the bit-width as a scalar; some depend on the width of the input. */
+export type BitWidth = Brick.Stateful<readonly [inputBitWidth?: tf.Tensor | undefined], tf.Tensor>
 
 /** The bit-width `bitWidth`, fixed. */
 export const BitWidthConst = Brick.component(

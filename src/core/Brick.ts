@@ -10,11 +10,31 @@ import type { Scope } from "effect"
 import * as Injector from "../inject/Injector.ts"
 import * as Tree from "../tensor/Tree.ts"
 
-/** What a brick is given: its own parameters and memory, and whether this is training. */
+/** Statistics to quantize with in place of the quantizer's own, while a statistic searches for the best one. */
+export interface Trial {
+  readonly scale?: tf.Tensor
+  readonly zeroPoint?: tf.Tensor
+}
+
+/** What an attempt answers: the parts of a quantization that a search compares. Groups stay apart. */
+export interface Attempt {
+  readonly value: tf.Tensor
+  readonly scale: tf.Tensor
+  readonly zeroPoint: tf.Tensor
+  readonly bitWidth: tf.Tensor
+}
+
+/** What a brick is given: its own parameters and memory, whether this is training, and what the quantizer hands down to all. */
 export interface State {
   readonly parameters: Tree.Parameters
   readonly memory: Tree.Memory
   readonly training: boolean
+  /** the weights of all layers that share the quantizer; absent: the input is the only one */
+  readonly tracked?: ReadonlyArray<tf.Tensor> | undefined
+  /** quantizes with statistics on trial; absent outside of a quantizer and inside of an attempt */
+  readonly attempt?: ((x: tf.Tensor, trial: Trial) => Attempt) | undefined
+  /** inside of an attempt: what is on trial */
+  readonly trial?: Trial | undefined
 }
 
 /** A result and the memory after it. */
@@ -89,27 +109,35 @@ export const make = <Kind extends object>(
       parameters === nothing && memory === nothing
         ? (own.constants ?? [])
         : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...(own.constants ?? [])],
-    prepare: (state) => prepareAll(children, own.prepare?.(state) ?? state, state.training),
+    prepare: (state) => {
+      const mine = own.prepare?.(state)
+      const from: State = mine === undefined ? state : { ...state, ...mine }
+      return Object.entries(children).reduce((before, [name, child]) => prepareChild(child, before, name), from)
+    },
     ...kind
   }
 }
 
-const prepareAll = (
-  children: Readonly<Record<string, Brick>>,
-  state: Pick<State, "parameters" | "memory">,
-  training: boolean
-): Pick<State, "parameters" | "memory"> =>
-  Object.entries(children).reduce((before, [name, child]) => {
-    const parameters = Tree.at(before.parameters, name)
-    const memory = Tree.at(before.memory, name)
-    const after = child.prepare({ parameters, memory, training })
-    return after.parameters === parameters && after.memory === memory
-      ? before
-      : {
-          parameters: { ...before.parameters, [name]: after.parameters },
-          memory: { ...before.memory, [name]: after.memory }
-        }
-  }, state)
+/** The state with the part of one child prepared: the very same one if the child has nothing to prepare. */
+export const prepareChild = (child: Brick, before: State, name: string): State => {
+  if (child.prepare === unchanged) return before
+  const part = partOf(before, name)
+  const after = child.prepare(part)
+  return after.parameters === part.parameters && after.memory === part.memory
+    ? before
+    : {
+        ...before,
+        parameters: { ...before.parameters, [name]: after.parameters },
+        memory: { ...before.memory, [name]: after.memory }
+      }
+}
+
+/** The part of a state that belongs to a child. */
+export const partOf = (state: State, name: string): State => ({
+  ...state,
+  parameters: Tree.at(state.parameters, name),
+  memory: Tree.at(state.memory, name)
+})
 
 const unchanged: Brick["prepare"] = (state) => state
 
@@ -150,11 +178,7 @@ export const call = <In extends ReadonlyArray<unknown>, Out>(
   state: State,
   name: string,
   ...inputs: In
-): Answer<Out> =>
-  child.apply(
-    { parameters: Tree.at(state.parameters, name), memory: Tree.at(state.memory, name), training: state.training },
-    ...inputs
-  )
+): Answer<Out> => child.apply(partOf(state, name), ...inputs)
 
 /** The memory after a call of the children: the very same one if none of them changed theirs. */
 export const remembered = (before: Tree.Memory, children: Readonly<Record<string, Tree.Memory>>): Tree.Memory => {
@@ -163,6 +187,12 @@ export const remembered = (before: Tree.Memory, children: Readonly<Record<string
   )
   return changed.length === 0 ? before : { ...before, ...Object.fromEntries(changed) }
 }
+
+/** The tensors of a brick and all parts below it that no injector built: for the brick that made them to own. */
+export const ownTensors = (brick: Brick): ReadonlyArray<tf.Tensor> => [
+  ...brick.own,
+  ...Object.values(brick.children).flatMap(ownTensors)
+]
 
 /** Disposes what a brick itself made; its children have their own lives. */
 export const disposeOwn = (brick: Brick): void => {

@@ -11,7 +11,8 @@ export type Delay = Brick.Stateful<readonly [x: tf.Tensor, y: tf.Tensor], tf.Ten
 
 const never: Delay["apply"] = (_, __, y) => [y, {}]
 
-const counted: Delay["apply"] = ({ memory }, x, y) => {
+const counted: Delay["apply"] = ({ memory, trial }, x, y) => {
+  if (trial !== undefined) return [y, memory]
   const remaining = Number(memory.remaining)
   return remaining > 0 ? [x, { remaining: remaining - 1 }] : [y, memory]
 }

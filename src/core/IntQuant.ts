@@ -5,71 +5,31 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import * as ClampOp from "../op/Clamp.ts"
 import * as Range from "../op/Range.ts"
-import * as Round from "../op/Round.ts"
 import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
+import type { Clamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
+import type { IntScaling } from "./IntScaling.ts"
+import type { Rounding } from "./Rounding.ts"
 import type { Scaling } from "./Scaling.ts"
-import type { TensorQuantizer } from "./TensorQuantizer.ts"
+import { merged, type Quantized, searching, type TensorQuantizer } from "./TensorQuantizer.ts"
+import * as View from "./View.ts"
 import type { ZeroPoint } from "./ZeroPoint.ts"
 
-/** Turns floats into integers. */
-export type Rounding = Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor>
-/** Holds integers within their range. */
-export type Clamp = Brick.Stateless<readonly [x: tf.Tensor, low: tf.Tensor, high: tf.Tensor], tf.Tensor>
-/** The integer that the scaling's threshold is mapped to. */
-export type IntScaling = Brick.Stateless<readonly [bitWidth: tf.Tensor], tf.Tensor>
-/** Quantizes with a scale, a zero-point and a bit-width from outside. */
-export type IntQuant = Brick.Stateful<
-  readonly [x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor],
-  tf.Tensor
->
-
-const rounding = (label: string, f: (x: tf.Tensor) => tf.Tensor): Rounding =>
-  Brick.make(label, {}, {}, { apply: (_: Brick.State, x: tf.Tensor) => [f(x), {}] as const })
-
-/** To the nearest integer, ties to even; straight-through gradient. */
-export const RoundSte = Injector.component("RoundSte", {}, () => rounding("RoundSte", Round.nearest))
-/** Down; straight-through gradient. */
-export const FloorSte = Injector.component("FloorSte", {}, () => rounding("FloorSte", Round.floor))
-/** Up; straight-through gradient. */
-export const CeilSte = Injector.component("CeilSte", {}, () => rounding("CeilSte", Round.ceil))
-
-/** A clamp whose gradient stops outside of the range and goes to the bounds. */
-export const TensorClamp = Injector.component(
-  "TensorClamp",
-  {},
-  (): Clamp => Brick.make("TensorClamp", {}, {}, { apply: ClampOp.between })
-)
-/** A clamp with the gradient of the identity, for scales that follow the tensor's own statistics. */
-export const TensorClampSte = Injector.component(
-  "TensorClampSte",
-  {},
-  (): Clamp => Brick.make("TensorClampSte", {}, {}, { apply: ClampOp.betweenStraightThrough })
-)
+/** Quantizes with a scale, a zero-point and a bit-width from outside; groups stay apart. */
+export interface IntQuant
+  extends Brick.Stateful<
+    readonly [x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor],
+    tf.Tensor
+  > {
+  readonly inputViewImpl: View.View
+}
 
 const integerRange = {
   signed: Injector.required<boolean>(),
   narrowRange: Injector.required<boolean>()
 }
-
-/** `-min` of a signed format (128 of 8 bits, 127 if narrow), `max` of an unsigned one. */
-export const IntScaling = Injector.component(
-  "IntScaling",
-  integerRange,
-  (range): IntScaling =>
-    Brick.make(
-      "IntScaling",
-      {},
-      {},
-      {
-        apply: (bitWidth: tf.Tensor) =>
-          range.signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
-      }
-    )
-)
 
 /**
  * Uniform integer quantization with scale, zero-point and bit-width given.
@@ -86,18 +46,21 @@ export const IntQuant = Injector.component(
     floatToIntImpl: Injector.required<Rounding>(),
     tensorClampImpl: Injector.required<Clamp>(),
     ...integerRange,
-    quantDelaySteps: Injector.optional(0)
+    quantDelaySteps: Injector.optional(0),
+    inputViewImpl: Injector.optional<View.View>(View.identity)
   },
-  ({ floatToIntImpl, tensorClampImpl, signed, narrowRange, quantDelaySteps }): IntQuant => {
+  ({ floatToIntImpl, tensorClampImpl, signed, narrowRange, quantDelaySteps, inputViewImpl }): IntQuant => {
     const delayWrapper = Delay.make(quantDelaySteps)
     const range = { signed, narrowRange }
-    const children = { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl: Brick.shown("Identity") }
+    const children = { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl }
     return Brick.make(
       "IntQuant",
       children,
       {},
       {
-        apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
+        inputViewImpl,
+        apply: (state: Brick.State, input: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
+          const x = inputViewImpl.apply(input)
           const shifted = tf.add(tf.div(x, scale), zeroPoint)
           const [rounded, afterRounding] = Brick.call(floatToIntImpl, state, "floatToIntImpl", shifted)
           const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
@@ -127,28 +90,42 @@ export const RescalingIntQuant = Injector.component(
     scalingImpl: Injector.required<Scaling>(),
     intScalingImpl: Injector.required<IntScaling>(),
     zeroPointImpl: Injector.required<ZeroPoint>(),
-    msbClampBitWidthImpl: Injector.required<BitWidth>()
+    bitWidthImpl: Injector.required<BitWidth>()
   },
-  (children): TensorQuantizer => {
-    const { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl } = children
-    const shown = { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl }
+  ({ intQuant, scalingImpl, intScalingImpl, zeroPointImpl, bitWidthImpl: msbClampBitWidthImpl }): TensorQuantizer => {
+    const children = { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl }
+    const scaleOf = (state: Brick.State, x: tf.Tensor, bitWidth: tf.Tensor) =>
+      Brick.call(scalingImpl, search.forScale(state), "scalingImpl", x, intScalingImpl.apply(bitWidth))
+    const bitsOf = (state: Brick.State) => Brick.call(msbClampBitWidthImpl, state, "msbClampBitWidthImpl")
+    const run = (state: Brick.State, x: tf.Tensor, fixedScale?: tf.Tensor): Brick.Answer<Quantized> => {
+      const [bitWidth, afterBits] = bitsOf(state)
+      const [scale, afterScaling] = fixedScale === undefined ? scaleOf(state, x, bitWidth) : [fixedScale, {}]
+      const within = search.forZeroPoint(state, scale)
+      const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, within, "zeroPointImpl", x, scale, bitWidth)
+      const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
+      const after = {
+        msbClampBitWidthImpl: afterBits,
+        scalingImpl: afterScaling,
+        zeroPointImpl: afterZero,
+        intQuant: afterInt
+      }
+      return [{ value, scale, zeroPoint, bitWidth }, Brick.remembered(state.memory, after)]
+    }
+    const search = searching(run, (state, x) => scaleOf(state, x, bitsOf(state)[0])[0])
     return Brick.make(
       "RescalingIntQuant",
-      shown,
+      children,
       {},
       {
+        prepare: (state: Brick.State) => {
+          const scaled = Brick.prepareChild(scalingImpl, search.forScale(state), "scalingImpl")
+          const zeroed = Brick.prepareChild(zeroPointImpl, search.forZeroPoint(scaled), "zeroPointImpl")
+          const counted = Brick.prepareChild(intQuant, zeroed, "intQuant")
+          return Brick.prepareChild(msbClampBitWidthImpl, counted, "msbClampBitWidthImpl")
+        },
         apply: (state: Brick.State, x: tf.Tensor) => {
-          const [bitWidth, afterBits] = Brick.call(msbClampBitWidthImpl, state, "msbClampBitWidthImpl")
-          const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x, intScalingImpl.apply(bitWidth))
-          const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, state, "zeroPointImpl", x, scale, bitWidth)
-          const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
-          const after = {
-            msbClampBitWidthImpl: afterBits,
-            scalingImpl: afterScaling,
-            zeroPointImpl: afterZero,
-            intQuant: afterInt
-          }
-          return [{ value, scale, zeroPoint, bitWidth }, Brick.remembered(state.memory, after)] as const
+          const [quantized, memory] = run(state, x)
+          return [merged(quantized, intQuant.inputViewImpl, x.shape), memory] as const
         }
       }
     )

@@ -10,6 +10,7 @@ export interface Module {
   readonly kind: string
   /** the float weight, in TensorFlow.js's layout; a scalar 0 for layers without one */
   readonly weight: tf.Tensor
+  readonly bias?: tf.Tensor | undefined
   readonly outChannels: number
   /** the axis of `weight` that counts output channels */
   readonly outputChannelAxis: number

@@ -52,9 +52,19 @@ export interface Value<out Ret, out Req = {}, out Opt = {}, out E = never, out R
 export interface Link<out Path extends LinkPath> extends Binding<"link", Path, {}, {}, never, never> {}
 export type LinkPath = ReadonlyArray<string | number>
 
-/** A branch that another attribute selects; a literal type there selects it for the compiler too. */
-export interface Choose<On extends string, out Cases>
-  extends Binding<"choose", Cases, { readonly [K in On]: any }, {}, never, never> {}
+/** A branch that another attribute selects; a literal type there selects it for the compiler too, a wrong one is refused. */
+export interface Choose<On extends string, in out Cases>
+  extends Binding<"choose", Cases, { readonly [K in On]: CaseOf<keyof Cases> }, {}, never, never> {}
+/** What may select the case `C`. */
+type CaseOf<C> = C extends "true"
+  ? true
+  : C extends "false"
+    ? false
+    : C extends string
+      ? string extends C
+        ? any
+        : C
+      : C
 
 /** A component, a link or an injector handed out as it is. */
 export interface Raw<out A> extends Binding<"raw", A, {}, {}, never, never> {}
@@ -66,13 +76,10 @@ export interface InjectorOf<in out P> {
   readonly [InjectorPhantom]: (_: P) => P
 }
 
-/** Right-biased union of two records. */
-export type Merge<A, B> =
-  IsAny<A> extends true
-    ? any
-    : IsAny<B> extends true
-      ? any
-      : { readonly [K in keyof A | keyof B]: K extends keyof B ? B[K] : K extends keyof A ? A[K] : never }
+/** Right-biased union of two records. A mapped type outright, so that declarations show `Merge<…>` and nothing unfolds early. */
+export type Merge<A, B> = {
+  readonly [K in keyof A | keyof B]: K extends keyof B ? B[K] : K extends keyof A ? A[K] : never
+}
 
 /** `P = any` and attributes of type `any` must never be unfolded: it does not end. */
 type IsAny<T> = 0 extends 1 & T ? true : false

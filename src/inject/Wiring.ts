@@ -12,17 +12,27 @@ export interface Wire {
   readonly kind: "needs" | "default" | "link" | "may"
 }
 
-const wiresOfSpec = (spec: Spec, may: boolean): ReadonlyArray<Wire> => {
+/** What the attribute that selects a branch is, where the declaration says so outright. */
+const selected = (spec: Spec, source: Source): { readonly value: unknown } | undefined => {
+  const flag = source.table[spec.names[0] ?? ""]
+  return flag === undefined || isBinding(flag) || isSource(flag) ? undefined : { value: flag }
+}
+
+const wiresOfSpec = (spec: Spec, may: boolean, source: Source): ReadonlyArray<Wire> => {
   const kind = (i: number): Wire["kind"] => (spec.defaults[i] !== undefined ? "default" : may ? "may" : "needs")
   if (spec.kind === "link") return [{ to: (spec.path ?? []).join("."), kind: may ? "may" : "link" }]
   const own = spec.names.map((to, i): Wire => ({ to, kind: kind(i) }))
-  const branches = spec.kind === "choose" ? Object.values(spec.cases ?? {}).filter(isBinding) : []
-  return [...own, ...branches.flatMap((branch) => wiresOfSpec(specOfBinding(branch), true))]
+  if (spec.kind !== "choose") return own
+  const cases = spec.cases ?? {}
+  const flag = selected(spec, source)
+  const branches = (flag === undefined ? Object.values(cases) : [cases[String(flag.value)]]).filter(isBinding)
+  const unsure = may || flag === undefined
+  return [...own, ...branches.flatMap((branch) => wiresOfSpec(specOfBinding(branch), unsure, source))]
 }
 
 /** The names that the attribute `name` looks at, as far as its declaration tells. */
 export const wiresOf = (source: Source, name: string): ReadonlyArray<Wire> =>
-  wiresOfSpec(specOf(source.table[name]), false)
+  wiresOfSpec(specOf(source.table[name]), false, source)
 
 /** The injector and the name that a dotted name leads to: nested injectors downwards, "^" upwards; fields are cut off. */
 export const locate = (

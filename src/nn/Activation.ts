@@ -50,7 +50,7 @@ const layer = (
       const y = f(QuantTensor.dequantized(x))
       if (actQuant === undefined) return [y, states]
       const [quantized, after] = Layer.quantize(states, actQuant, y, mode)
-      return [options.returnQuantTensor === true ? quantized : quantized.value, after]
+      return [options.returnQuantTensor === true ? quantized : QuantTensor.dequantized(quantized), after]
     }
     return { kind, actQuant, proxies, cells: proxies.map(([name, proxy]) => [name, proxy.cell] as const), apply }
   })

@@ -8,6 +8,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
+import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import { UnknownSign } from "../tensor/Errors.ts"
@@ -41,14 +42,28 @@ export interface Layer {
 /** Reads every cell once. */
 export const read = (layer: Layer): States => new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
 
+/** The weights that a quantizer follows, as these states have them. */
+const trackedIn = (states: States, state: Cell.Living): ReadonlyArray<tf.Tensor> | undefined => {
+  const tracked = state.tracked((cell) => states.get(cell)?.parameters)
+  return tracked.length === 0 ? undefined : tracked
+}
+
+const prepared = (quantizer: TensorQuantizer, states: States, state: Cell.Living, mode: Mode): Cell.State => {
+  const { parameters, memory } = quantizer.prepare({
+    parameters: state.parameters,
+    memory: state.memory,
+    training: mode.training,
+    tracked: trackedIn(states, state)
+  })
+  return { parameters, memory }
+}
+
 /** The states from which a call starts: collected statistics that are due become parameters. */
 export const prepare = (states: States, mode: Mode): States =>
   new Map(
     [...states].map(([cell, state]) => [
       cell,
-      state.quantizer === undefined
-        ? state
-        : { ...state, ...state.quantizer.prepare({ ...state, training: mode.training }) }
+      state.quantizer === undefined ? state : { ...state, ...prepared(state.quantizer, states, state, mode) }
     ])
   )
 
@@ -75,16 +90,13 @@ export const commit = (states: States): void => {
 
 // ---- quantizing ---------------------------------------------------------------------------------------------
 
-/** Quantizes with the state of a proxy. Not knowing the sign is a failure only when a quant tensor is asked for. */
-export const quantize = (
-  states: States,
-  proxy: QuantProxy,
-  x: tf.Tensor,
-  mode: Mode
-): readonly [QuantTensor.QuantTensor, States] => {
+/** Quantizes with the state of a proxy; a declaration of no quantization hands `x` on. Not knowing the sign is a failure only when a quant tensor is asked for. */
+export const quantize = (states: States, proxy: QuantProxy, x: tf.Tensor, mode: Mode): readonly [Value, States] => {
   const state = stateOf(states, proxy.cell)
-  if (state.quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")
-  const [quantized, memory] = state.quantizer.apply({ ...state, training: mode.training }, x)
+  const { quantizer, parameters } = state
+  if (quantizer === undefined) return [x, states]
+  const tracked = trackedIn(states, state)
+  const [quantized, memory] = quantizer.apply({ parameters, memory: state.memory, training: mode.training, tracked }, x)
   const y = QuantTensor.make({ ...quantized, signed: state.signed ?? true, training: mode.training })
   return [y, remember(states, proxy.cell, memory)]
 }

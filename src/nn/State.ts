@@ -120,7 +120,7 @@ const replace = (
       )
       const own = uniqueBy(layer.cells, ([, cell]) => cell).filter(([, cell]) => isOwn(layer, cell))
       const prefixOf = new Map(own.map(([prefix, cell]) => [cell, prefix]))
-      const candidates: QuantProxy.Candidates = (cell) => {
+      const candidates: Cell.Candidates = (cell) => {
         const prefix = prefixOf.get(cell)
         return prefix === undefined ? undefined : withCopies(prefix, LeasedRef.current(cell).parameters, copies)
       }

@@ -89,8 +89,14 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
     const own = yield* LeasedRef.make(Cell.living(first))
     const { kind, outChannels, outputChannelAxis } = shape
     const module: TrackedModule = (candidates): Module => {
-      const weight = (candidates(own) ?? LeasedRef.current(own).parameters).weight as tf.Tensor
-      return { kind, weight, outChannels, outputChannelAxis }
+      const { weight, bias } = candidates(own) ?? LeasedRef.current(own).parameters
+      return {
+        kind,
+        weight: weight as tf.Tensor,
+        bias: bias as tf.Tensor | undefined,
+        outChannels,
+        outputChannelAxis
+      }
     }
     const slot = Slot.proxyFor
     const weightQuant = yield* slot(

@@ -1,9 +1,10 @@
 /**
  * Ranges of integer formats.
  *
- * Room: op (level 1). Imports: tfjs.
+ * Room: op (level 1). Imports: tfjs, `./PowerOfTwo.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import { exp2 } from "./PowerOfTwo.ts"
 
 /** Which integers a format has, apart from its width. */
 export interface IntegerRange {
@@ -11,8 +12,6 @@ export interface IntegerRange {
   /** leaves out one value: the lowest if signed, the highest otherwise */
   readonly narrowRange: boolean
 }
-
-const powerOfTwo = (exponent: tf.Tensor): tf.Tensor => tf.pow(2, exponent)
 
 /**
  * The largest integer of a format.
@@ -27,7 +26,7 @@ const powerOfTwo = (exponent: tf.Tensor): tf.Tensor => tf.pow(2, exponent)
  * @since 0.1.0
  */
 export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
-  signed ? tf.sub(powerOfTwo(tf.sub(bitWidth, 1)), 1) : tf.sub(powerOfTwo(bitWidth), narrowRange ? 2 : 1)
+  signed ? tf.sub(exp2(tf.sub(bitWidth, 1)), 1) : tf.sub(exp2(bitWidth), narrowRange ? 2 : 1)
 
 /**
  * The smallest integer of a format.
@@ -42,4 +41,4 @@ export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRang
  * @since 0.1.0
  */
 export const minInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
-  signed ? tf.add(tf.neg(powerOfTwo(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0) : tf.mul(bitWidth, 0)
+  signed ? tf.add(tf.neg(exp2(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0) : tf.mul(bitWidth, 0)

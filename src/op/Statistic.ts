@@ -7,6 +7,12 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Gradient from "../tensor/Gradient.ts"
 import { magnitude, ternary } from "./Sign.ts"
 
+/** What is reduced: everything, or one axis, which is kept with size 1 if `keepDims`. */
+export interface Reduction {
+  readonly axis?: number | undefined
+  readonly keepDims?: boolean
+}
+
 /** Shares a gradient equally among all elements of `magnitude` that attain `extremum`, with the sign of x. */
 const shared = (dy: tf.Tensor, x: tf.Tensor, magnitude: tf.Tensor, extremum: tf.Tensor): tf.Tensor => {
   const hit = tf.cast(tf.equal(magnitude, extremum), "float32")
@@ -16,15 +22,18 @@ const shared = (dy: tf.Tensor, x: tf.Tensor, magnitude: tf.Tensor, extremum: tf.
  * The largest magnitude.
  *
  * - formula:  `y = max |x|`
- * - shapes:   `x [...d] -> y []`
- * - gradient: `dy * sign(x)`, shared equally among all elements that attain the maximum
+ * - shapes:   `x [...d] -> y []`, or without the reduced axis
+ * - gradient: `dy * sign(x)`: over everything shared equally among all elements that attain the maximum, along an axis to the first
  * - errors:   none
  * - source:   Brevitas, core/stats/stats_op.py (AbsMax)
  *
  * @category statistic
  * @since 0.1.0
  */
-export const absMax: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => {
+export const absMax = (x: tf.Tensor, reduction: Reduction = {}): tf.Tensor =>
+  reduction.axis === undefined ? overAll(x) : tf.max(magnitude(x), reduction.axis, reduction.keepDims)
+
+const overAll: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => {
   const value = tf.max(tf.abs(x))
   return {
     value,
@@ -48,7 +57,7 @@ export const highRank = (q: number, n: number): number => Math.floor(0.01 * q * 
  * @category statistic
  * @since 0.1.0
  */
-export const absPercentile = (x: tf.Tensor, q: number): tf.Tensor => {
+export const absPercentile = (x: tf.Tensor, q: number, _reduction: Reduction = {}): tf.Tensor => {
   const flat = tf.reshape(x, [-1])
   const n = flat.size
   const k = Math.min(Math.max(highRank(q, n), 1), n)
@@ -70,4 +79,5 @@ export const absPercentile = (x: tf.Tensor, q: number): tf.Tensor => {
  * @category statistic
  * @since 0.1.0
  */
-export const absMean = (x: tf.Tensor): tf.Tensor => tf.mean(magnitude(x))
+export const absMean = (x: tf.Tensor, reduction: Reduction = {}): tf.Tensor =>
+  tf.mean(magnitude(x), reduction.axis, reduction.keepDims)

@@ -1,8 +1,9 @@
 /**
  * A cell: a reference to a state (parameters and memory) that training replaces step by step and a reload replaces as a whole.
  *
- * Room: proxy (level 3). Imports: effect, `tensor`, `core`. Laws: test/proxy/QuantProxy.test.ts.
+ * Room: proxy (level 3). Imports: tfjs types, effect, `tensor`, `core`. Laws: test/proxy/QuantProxy.test.ts.
  */
+import type * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
@@ -18,30 +19,39 @@ export interface State {
 export interface Living extends State {
   readonly quantizer: TensorQuantizer | undefined
   readonly signed: boolean | undefined
+  /** the tensors that the quantizer's statistics are taken of, as the given cells have them; none if not of parameters */
+  readonly tracked: Tracked
   /** the latest state, which the finalizer of the generation disposes */
   readonly latest: MutableRef.MutableRef<State>
 }
 
 export type Cell = LeasedRef.LeasedRef<Living>
 
+/** Parameters that cells have at a moment other than the present: while a load is on its way, or under a gradient. */
+export type Candidates = (cell: Cell) => Tree.Parameters | undefined
+export type Tracked = (candidates: Candidates) => ReadonlyArray<tf.Tensor>
+
+const nothingTracked: Tracked = () => []
+
 const dispose = ({ parameters, memory }: State): void => {
   Tree.release(parameters)
   Tree.release(memory)
 }
 
-const cloned = <Leaf extends import("@tensorflow/tfjs-core").Tensor | number>(tree: Tree.Tree<Leaf>): Tree.Tree<Leaf> =>
+const cloned = <Leaf extends tf.Tensor | number>(tree: Tree.Tree<Leaf>): Tree.Tree<Leaf> =>
   Tree.map(tree, (leaf) => (typeof leaf === "number" ? leaf : (leaf.clone() as typeof leaf)))
 
 /** A living state that begins as a copy of `initial` and is disposed with the surrounding Scope, whatever it has become. */
 export const living = (
   initial: State,
   quantizer?: TensorQuantizer,
-  signed?: boolean
+  signed?: boolean,
+  tracked: Tracked = nothingTracked
 ): Effect.Effect<Living, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const state = { parameters: cloned(initial.parameters), memory: cloned(initial.memory) }
-      return { ...state, quantizer, signed, latest: MutableRef.make<State>(state) }
+      return { ...state, quantizer, signed, tracked, latest: MutableRef.make<State>(state) }
     }),
     ({ latest }) => Effect.sync(() => dispose(MutableRef.get(latest)))
   )

@@ -12,18 +12,15 @@ import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Injector from "../inject/Injector.ts"
 import type { ResolutionError } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
-import type * as Tree from "../tensor/Tree.ts"
 import * as Cell from "./Cell.ts"
 
 /** Which tensor of a layer a proxy quantizes. */
 export type Slot = "weight" | "bias" | "input" | "output" | "activation"
 
-/** Parameters that a cell is about to have, while a load is on its way. */
-export type Candidates = (cell: Cell.Cell) => Tree.Parameters | undefined
-const noCandidates: Candidates = () => undefined
+const noCandidates: Cell.Candidates = () => undefined
 
 /** A layer as a proxy tracks it: asked for its facts whenever the quantizer is resolved. */
-export type TrackedModule = (candidates: Candidates) => Module
+export type TrackedModule = (candidates: Cell.Candidates) => Module
 
 export interface QuantProxy {
   readonly _tag: "QuantProxy"
@@ -38,31 +35,45 @@ export const isQuantProxy = (u: unknown): u is QuantProxy =>
 
 // ---- resolving ----------------------------------------------------------------------------------------------
 
-const factsOf = (modules: ReadonlyArray<TrackedModule>, candidates: Candidates): Modules => {
+const factsOf = (modules: ReadonlyArray<TrackedModule>, candidates: Cell.Candidates): Modules => {
   const facts = modules.map((module) => module(candidates))
   return (facts.length === 1 ? facts[0] : facts) as Modules
 }
 
-/** Resolves the declaration for these modules: a quantizer and its initial state, in the surrounding Scope. */
+/** The tensors of these modules that a quantizer of this slot is about. */
+const trackedBy =
+  (slot: Slot, modules: ReadonlyArray<TrackedModule>): Cell.Tracked =>
+  (candidates) => {
+    if (slot !== "weight" && slot !== "bias") return []
+    return modules.flatMap((module) => {
+      const { weight, bias } = module(candidates)
+      return slot === "weight" ? [weight] : bias === undefined ? [] : [bias]
+    })
+  }
+
+/** Resolves the declaration for these modules: a quantizer (or none) and its initial state, in the surrounding Scope. */
 const resolved = (
+  slot: Slot,
   injector: Injector.Any,
   modules: ReadonlyArray<TrackedModule>,
-  candidates: Candidates
+  candidates: Cell.Candidates
 ): Effect.Effect<Cell.Living, ResolutionError, Scope.Scope> =>
   Effect.gen(function* () {
     const names = Injector.has(injector, "signed") ? ["tensorQuant", "signed"] : ["tensorQuant"]
     const { tensorQuant, signed } = yield* Injector.resolveUnknown(injector, names, {
       module: factsOf(modules, candidates)
     })
+    if (tensorQuant === undefined) return yield* Cell.living({ parameters: {}, memory: {} })
     const quantizer = tensorQuant as TensorQuantizer
-    return yield* Cell.living(quantizer, quantizer, typeof signed === "boolean" ? signed : undefined)
+    const sign = typeof signed === "boolean" ? signed : undefined
+    return yield* Cell.living(quantizer, quantizer, sign, trackedBy(slot, modules))
   })
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
 /** The proxy of one slot of a layer; it lives in the surrounding Scope. */
 export const make = Effect.fn("QuantProxy.make")(function* (slot: Slot, injector: Injector.Any, module: TrackedModule) {
-  const cell = yield* LeasedRef.make(resolved(injector, [module], noCandidates))
+  const cell = yield* LeasedRef.make(resolved(slot, injector, [module], noCandidates))
   const proxy: QuantProxy = { _tag: "QuantProxy", slot, injector, cell, modules: MutableRef.make([module]) }
   return proxy
 })
@@ -72,16 +83,16 @@ export const make = Effect.fn("QuantProxy.make")(function* (slot: Slot, injector
 /** Resolves anew, for parameters to come, without swapping yet, so that several proxies can be swapped together. */
 export const stage = (
   self: QuantProxy,
-  candidates: Candidates = noCandidates
+  candidates: Cell.Candidates = noCandidates
 ): Effect.Effect<LeasedRef.Staged<Cell.Living>, ResolutionError, Scope.Scope> =>
-  LeasedRef.stage(Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules), candidates)))
+  LeasedRef.stage(Effect.suspend(() => resolved(self.slot, self.injector, MutableRef.get(self.modules), candidates)))
 
 /** Rebuilds the quantizer from its declaration and the present weights; learned state begins anew. */
 export const reload = Effect.fn("QuantProxy.reload")(
   (self: QuantProxy): Effect.Effect<void, ResolutionError> =>
     LeasedRef.reload(
       self.cell,
-      Effect.suspend(() => resolved(self.injector, MutableRef.get(self.modules), noCandidates))
+      Effect.suspend(() => resolved(self.slot, self.injector, MutableRef.get(self.modules), noCandidates))
     )
 )
 
@@ -91,7 +102,7 @@ export const addModule = Effect.fn("QuantProxy.addModule")(
     Effect.scoped(
       Effect.gen(function* () {
         const modules = [...MutableRef.get(self.modules), module]
-        const staged = yield* LeasedRef.stage(resolved(self.injector, modules, noCandidates))
+        const staged = yield* LeasedRef.stage(resolved(self.slot, self.injector, modules, noCandidates))
         yield* Effect.uninterruptible(
           Effect.andThen(
             Effect.sync(() => MutableRef.set(self.modules, modules)),

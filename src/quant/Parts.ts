@@ -1,44 +1,42 @@
 /**
- * Fragments that ready-made quantizers are merged from.
+ * Fragments that ready-made quantizers are merged from: a few options each.
  *
- * Room: quant (level 3). Imports: `inject`, `core`.
+ * Room: quant (level 3). Imports: `inject`.
  */
-import * as BitWidth from "../core/BitWidth.ts"
-import * as IntQuant from "../core/IntQuant.ts"
-import * as Scaling from "../core/Scaling.ts"
-import * as Statistic from "../core/Statistic.ts"
-import * as ZeroPoint from "../core/ZeroPoint.ts"
 import * as Injector from "../inject/Injector.ts"
 
-/** Integers of a fixed width, nearest rounding, zero-point 0. */
-export const Int = Injector.make("Int", {
-  tensorQuant: IntQuant.RescalingIntQuant,
-  intQuant: IntQuant.IntQuant,
-  floatToIntImpl: IntQuant.RoundSte,
-  intScalingImpl: IntQuant.IntScaling,
-  zeroPointImpl: ZeroPoint.ZeroZeroPoint,
-  msbClampBitWidthImpl: BitWidth.BitWidthConst,
-  signed: true,
-  narrowRange: false
+// ---- ranges -------------------------------------------------------------------------------------------------
+
+/** Signed integers of the full range. */
+export const Int = Injector.make("Int", { signed: true, narrowRange: false })
+/** Signed integers without the lowest one, symmetric around 0. */
+export const NarrowInt = Injector.make("NarrowInt", { signed: true, narrowRange: true })
+/** Unsigned integers. */
+export const Uint = Injector.make("Uint", { signed: false, narrowRange: false })
+
+// ---- widths, granularities and restrictions -----------------------------------------------------------------
+
+/** Eight bits, one float scale per tensor. */
+export const PerTensorFloatScaling8bit = Injector.make("PerTensorFloatScaling8bit", {
+  bitWidth: 8,
+  scalingPerOutput: "tensor",
+  restrictScalingType: "fp"
 })
 
-/** Eight bits. */
-export const Bits8 = Injector.make("Bits8", { bitWidth: 8 })
+// ---- where scales come from ---------------------------------------------------------------------------------
 
-/** A scale from the largest magnitude of the weight, at each call; the clamp passes gradients because the scale follows. */
+/** A scale from the largest magnitude of the weight, at each call. */
 export const MaxStatsScaling = Injector.make("MaxStatsScaling", {
-  scalingImpl: Scaling.StatsFromParameterScaling,
-  scalingStatsImpl: Statistic.AbsMax,
-  scalingMinVal: 1e-10,
-  tensorClampImpl: IntQuant.TensorClampSte
+  scalingImplType: "stats",
+  scalingStatsOp: "max",
+  scalingMinVal: 1e-10
 })
 
 /** A learned scale that begins as a percentile of the activations of the first training steps. */
 export const ParamFromRuntimePercentileScaling = Injector.make("ParamFromRuntimePercentileScaling", {
-  scalingImpl: Scaling.ParameterFromRuntimeStatsScaling,
-  scalingStatsImpl: Statistic.AbsPercentile,
+  scalingImplType: "parameterFromStats",
+  scalingStatsOp: "percentile",
   highPercentileQ: 99.999,
   collectStatsSteps: 300,
-  scalingMinVal: 1e-10,
-  tensorClampImpl: IntQuant.TensorClamp
+  scalingMinVal: 1e-10
 })

@@ -5,11 +5,16 @@ import * as Backend from "../../src/backend/Backend.ts"
 import * as BinaryQuant from "../../src/core/BinaryQuant.ts"
 import { BitWidthConst } from "../../src/core/BitWidth.ts"
 import * as Brick from "../../src/core/Brick.ts"
+import * as Clamp from "../../src/core/Clamp.ts"
 import * as Delay from "../../src/core/Delay.ts"
 import * as IntQuant from "../../src/core/IntQuant.ts"
+import * as IntScaling from "../../src/core/IntScaling.ts"
 import * as QuantTensor from "../../src/core/QuantTensor.ts"
+import * as Rounding from "../../src/core/Rounding.ts"
+import * as RuntimeScaling from "../../src/core/RuntimeScaling.ts"
 import * as Scaling from "../../src/core/Scaling.ts"
 import * as Statistic from "../../src/core/Statistic.ts"
+import * as StatsScaling from "../../src/core/StatsScaling.ts"
 import * as TensorQuantizer from "../../src/core/TensorQuantizer.ts"
 import { ZeroZeroPoint } from "../../src/core/ZeroPoint.ts"
 import * as Gradient from "../../src/tensor/Gradient.ts"
@@ -48,20 +53,20 @@ const learned =
 
 const never = { parameters: {}, memory: {}, training: false }
 const range = { signed: true, narrowRange: false }
-const int = (clamp: IntQuant.Clamp, unsigned = false) =>
+const int = (clamp: Clamp.Clamp, unsigned = false) =>
   IntQuant.IntQuant({
-    floatToIntImpl: IntQuant.RoundSte({}),
+    floatToIntImpl: Rounding.RoundSte({}),
     tensorClampImpl: clamp,
     ...range,
     signed: !unsigned
   })
 const rescaling = (scalingImpl: Scaling.Scaling) =>
   IntQuant.RescalingIntQuant({
-    intQuant: int(IntQuant.TensorClamp({})),
+    intQuant: int(Clamp.TensorClamp({})),
     scalingImpl,
-    intScalingImpl: IntQuant.IntScaling(range),
+    intScalingImpl: IntScaling.IntScaling(range),
     zeroPointImpl: ZeroZeroPoint({}),
-    msbClampBitWidthImpl: BitWidthConst({ bitWidth: 3 })
+    bitWidthImpl: BitWidthConst({ bitWidth: 3 })
   })
 
 for (const [backend, layer] of [
@@ -118,7 +123,7 @@ for (const [backend, layer] of [
       }
 
     it("IntQuant: values and the gradients of x, scale, zero-point and width", () => {
-      const { value, gradients } = at(applied(int(IntQuant.TensorClamp({}))), [1, 2, 3, 4], inputs(-3, -0.3, 0.6, 5))
+      const { value, gradients } = at(applied(int(Clamp.TensorClamp({}))), [1, 2, 3, 4], inputs(-3, -0.3, 0.6, 5))
       // x / scale = [-6, -0.6, 1.2, 10], q = [-4, -1, 1, 3]
       expect(value).toEqual([-2, -0.5, 0.5, 1.5])
       expect(gradients[0]).toEqual([0, 2, 3, 0])
@@ -128,7 +133,7 @@ for (const [backend, layer] of [
     })
 
     it("IntQuant with the straight-through clamp: dx = dy, nothing to the width", () => {
-      const { value, gradients } = at(applied(int(IntQuant.TensorClampSte({}))), [1, 2, 3, 4], inputs(-3, -0.3, 0.6, 5))
+      const { value, gradients } = at(applied(int(Clamp.TensorClampSte({}))), [1, 2, 3, 4], inputs(-3, -0.3, 0.6, 5))
       expect(value).toEqual([-2, -0.5, 0.5, 1.5])
       expect(gradients[0]).toEqual([1, 2, 3, 4])
       near(gradients[1] ?? null, [2 + 2 * -0.4 + 3 * -0.2 + 4 * -7])
@@ -137,16 +142,12 @@ for (const [backend, layer] of [
     })
 
     it("IntQuant: outside is decided after rounding, and the zero-point shifts the range", () => {
-      const { value, gradients } = at(
-        applied(int(IntQuant.TensorClamp({}))),
-        [1, 1, 1, 1],
-        inputs(1.7, 1.8, -2.2, -2.3)
-      )
+      const { value, gradients } = at(applied(int(Clamp.TensorClamp({}))), [1, 1, 1, 1], inputs(1.7, 1.8, -2.2, -2.3))
       // x / scale = [3.4, 3.6, -4.4, -4.6]
       expect(value).toEqual([1.5, 1.5, -2, -2])
       expect(gradients[0]).toEqual([1, 0, 1, 0])
       const [x, scale, , bits] = inputs(-2, 0.4, 9) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
-      const shifted = tf.tidy(() => applied(int(IntQuant.TensorClamp({}), true))(x, scale, tf.scalar(2), bits))
+      const shifted = tf.tidy(() => applied(int(Clamp.TensorClamp({}), true))(x, scale, tf.scalar(2), bits))
       // x / scale + 2 = [-2, 2.8, 20], q = [0, 3, 7]
       expect(numbers(shifted)).toEqual([-1, 0.5, 2.5])
       tf.dispose([x, scale, bits, shifted])
@@ -166,7 +167,7 @@ for (const [backend, layer] of [
     })
 
     it("a scale from statistics sends its gradient into x", () => {
-      const self = rescaling(Scaling.StatsFromParameterScaling({ scalingStatsImpl: Statistic.AbsMax({}) }))
+      const self = rescaling(StatsScaling.StatsFromParameterScaling({ scalingStatsImpl: Statistic.AbsMax({}) }))
       const { value, gradients } = at(
         (x) => tf.tidy(() => TensorQuantizer.quantize(self, x as tf.Tensor).value),
         [1, 2, 3],
@@ -250,7 +251,7 @@ describe("Brick", () => {
   it("dispose releases a quantizer that was wired by hand, with all its parts", () => {
     const before = tf.memory().numTensors
     const learning = rescaling(
-      Scaling.ParameterFromRuntimeStatsScaling({ scalingStatsImpl: Statistic.AbsMax({}), collectStatsSteps: 3 })
+      RuntimeScaling.ParameterFromRuntimeStatsScaling({ scalingStatsImpl: Statistic.AbsMax({}), collectStatsSteps: 3 })
     )
     const self = BinaryQuant.ClampedBinaryQuant({ scalingImpl: Scaling.ParameterScaling({ scalingInit: 1 }) })
     expect(tf.memory().numTensors).toBeGreaterThan(before)

@@ -9,6 +9,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, ManagedRuntime, Result, type Scope } from "effect"
 import * as Backend from "../../../src/backend/Backend.ts"
 import * as Brick from "../../../src/core/Brick.ts"
+import * as QuantTensor from "../../../src/core/QuantTensor.ts"
 import type { TensorQuantizer } from "../../../src/core/TensorQuantizer.ts"
 import * as Injector from "../../../src/inject/Injector.ts"
 import * as Activation from "../../../src/nn/Activation.ts"
@@ -242,7 +243,7 @@ const quantWeight = (testCase: Case, layer: Weighted.Weighted) =>
 
 /** The weight's value as training sees it, on the tape. */
 const quantizedWeight = (layer: Weighted.Weighted): tf.Tensor =>
-  Layer.quantize(Layer.read(layer), proxyOf(layer), weightOf(layer), Layer.training)[0].value
+  QuantTensor.dequantized(Layer.quantize(Layer.read(layer), proxyOf(layer), weightOf(layer), Layer.training)[0])
 
 const policyOf = ({ config }: Case): State.Policy =>
   config.ignore_missing_keys === true ? "float" : config.strict === false ? "report" : "strict"

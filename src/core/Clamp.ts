@@ -1,0 +1,25 @@
+/**
+ * Clamps as bricks.
+ *
+ * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`.
+ */
+import type * as tf from "@tensorflow/tfjs-core"
+import * as Injector from "../inject/Injector.ts"
+import * as ClampOp from "../op/Clamp.ts"
+import * as Brick from "./Brick.ts"
+
+/** Holds values within a range. */
+export type Clamp = Brick.Stateless<readonly [x: tf.Tensor, low: tf.Tensor, high: tf.Tensor], tf.Tensor>
+
+/** A clamp whose gradient stops outside of the range and goes to the bounds. */
+export const TensorClamp = Injector.component(
+  "TensorClamp",
+  {},
+  (): Clamp => Brick.make("TensorClamp", {}, {}, { apply: ClampOp.between })
+)
+/** A clamp with the gradient of the identity, for scales that follow the tensor's own statistics. */
+export const TensorClampSte = Injector.component(
+  "TensorClampSte",
+  {},
+  (): Clamp => Brick.make("TensorClampSte", {}, {}, { apply: ClampOp.betweenStraightThrough })
+)
