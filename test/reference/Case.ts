@@ -19,8 +19,10 @@ export type Outcome =
   /** differs on purpose: the rule of `Deviations.ts` that says why */
   | { readonly kind: "deviation"; readonly id: string }
 
-/** Runs one case against breve; what it throws counts as a failure. */
-export type Replay = (testCase: Case) => Promise<Outcome>
+export type BackendName = "wasm" | "cpu"
+
+/** Runs one case against breve on a backend; what it throws counts as a failure. */
+export type Replay = (testCase: Case, backend: BackendName) => Promise<Outcome>
 
 export const passed: Outcome = { kind: "passed" }
 export const failed = (reason: string): Outcome => ({ kind: "failed", reason })

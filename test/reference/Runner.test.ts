@@ -97,6 +97,11 @@ describe("the reference run", () => {
   it("says what is wrong with the arguments", () => {
     expect(() => parse(["--vector"])).toThrow('unknown argument "--vector"')
     expect(() => parse(["--area"])).toThrow("--area needs a value")
-    expect(parse(["--json"])).toEqual({ vectors: join("test", "reference"), area: undefined, json: true })
+    expect(parse(["--json"])).toEqual({
+      vectors: join("test", "reference"),
+      area: undefined,
+      backend: "wasm",
+      json: true
+    })
   })
 })

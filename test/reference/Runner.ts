@@ -5,12 +5,33 @@
  */
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { type Case, failed, type Outcome, type Replay, unsupported } from "./Case.ts"
+import { gunzipSync } from "node:zlib"
+import { type BackendName, type Case, failed, type Outcome, type Replay, unsupported } from "./Case.ts"
+import * as FloatQuant from "./replay/FloatQuant.ts"
+import * as Groupwise from "./replay/Groupwise.ts"
 import * as Injector from "./replay/Injector.ts"
+import * as LearnedRound from "./replay/LearnedRound.ts"
+import * as Ops from "./replay/Ops.ts"
+import * as QuantCore from "./replay/QuantCore.ts"
+import * as Quantizers from "./replay/Quantizers.ts"
+import * as Scaling from "./replay/Scaling.ts"
+import * as Stats from "./replay/Stats.ts"
 import * as Tutorial from "./replay/Tutorial.ts"
+import * as ZeroPoint from "./replay/ZeroPoint.ts"
 
 /** The replay of each area; an area without one counts as unsupported. */
 export const replays: Readonly<Record<string, Replay>> = {
+  "core/ops_ste": Ops.replay,
+  "core/stats": Stats.replay,
+  "core/scaling": Scaling.replay,
+  "core/zero_point_bit_width": ZeroPoint.replay,
+  "core/quant_core": QuantCore.replay,
+  "core/float_quant": FloatQuant.replay,
+  "core/groupwise_mx": Groupwise.replay,
+  "core/learned_and_stochastic": LearnedRound.replay,
+  "api/quantizers": Quantizers.replay,
+  "api/quantizers_act": Quantizers.replay,
+  "api/quantizers_float": Quantizers.replay,
   "api/injector": Injector.replay,
   "api/tutorial": Tutorial.replay
 }
@@ -18,6 +39,7 @@ export const replays: Readonly<Record<string, Replay>> = {
 export interface Options {
   readonly vectors: string
   readonly area: string | undefined
+  readonly backend: BackendName
   readonly json: boolean
 }
 
@@ -44,12 +66,14 @@ export const parse = (args: ReadonlyArray<string>): Options => {
     const [head, next, ...more] = rest
     if (head === undefined) return options
     if (head === "--json") return read(rest.slice(1), { ...options, json: true })
-    if (head !== "--vectors" && head !== "--area")
-      throw new Refusal(`unknown argument "${head}"; known: --vectors DIR, --area AREA, --json`)
+    if (head !== "--vectors" && head !== "--area" && head !== "--backend")
+      throw new Refusal(`unknown argument "${head}"; known: --vectors DIR, --area AREA, --backend wasm|cpu, --json`)
     if (next === undefined || next.startsWith("--")) throw new Refusal(`${head} needs a value`)
+    if (head === "--backend" && next !== "wasm" && next !== "cpu")
+      throw new Refusal(`--backend is wasm or cpu, not "${next}"`)
     return read(more, { ...options, [head.slice(2)]: next })
   }
-  return read(args, { vectors: join("test", "reference"), area: undefined, json: false })
+  return read(args, { vectors: join("test", "reference"), area: undefined, backend: "wasm", json: false })
 }
 
 // ---- files --------------------------------------------------------------------------------------------------
@@ -58,10 +82,10 @@ const sections = ["core", "api"] as const
 
 const listing = async (folder: string): Promise<ReadonlyArray<string>> => {
   const names = await readdir(folder).catch(() => [])
-  return names.filter((name) => name.endsWith(".json")).sort()
+  return names.filter((name) => /\.json(\.gz)?$/.test(name)).sort()
 }
 
-const areaOf = (file: string): string => file.replace(/\.json$/, "")
+const areaOf = (file: string): string => file.replace(/\.json(\.gz)?$/, "")
 const within = (file: string, area: string): boolean => areaOf(file) === areaOf(area) || file.startsWith(`${area}/`)
 
 const filesIn = async ({ vectors, area }: Options): Promise<ReadonlyArray<string>> => {
@@ -84,7 +108,8 @@ const isCase = (u: unknown): u is Case =>
 
 const casesOf = async (vectors: string, file: string): Promise<ReadonlyArray<Case>> => {
   const path = join(vectors, file)
-  const text = await readFile(path, "utf8")
+  const bytes = await readFile(path)
+  const text = (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8")
   const parsed = (): unknown => {
     try {
       return JSON.parse(text)
@@ -106,21 +131,22 @@ const casesOf = async (vectors: string, file: string): Promise<ReadonlyArray<Cas
 
 // ---- replaying ----------------------------------------------------------------------------------------------
 
-const outcomeOf = async (replay: Replay | undefined, testCase: Case): Promise<Outcome> => {
+const outcomeOf = async (replay: Replay | undefined, testCase: Case, backend: BackendName): Promise<Outcome> => {
   if (replay === undefined) return unsupported("nothing replays this area")
   try {
-    return await replay(testCase)
+    return await replay(testCase, backend)
   } catch (cause) {
     return failed(`the replay threw ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`)
   }
 }
 
 /** One case after the other: they share the backend of TensorFlow.js. */
-const reportOf = async (file: string, cases: ReadonlyArray<Case>): Promise<Report> => {
+const reportOf = async (file: string, cases: ReadonlyArray<Case>, backend: BackendName): Promise<Report> => {
   const area = areaOf(file)
   const replay = Object.hasOwn(replays, area) ? replays[area] : undefined
   const outcomes: Array<{ name: string; outcome: Outcome }> = []
-  for (const testCase of cases) outcomes.push({ name: testCase.name, outcome: await outcomeOf(replay, testCase) })
+  for (const testCase of cases)
+    outcomes.push({ name: testCase.name, outcome: await outcomeOf(replay, testCase, backend) })
   return { file, outcomes }
 }
 
@@ -169,7 +195,7 @@ export const main = async (args: ReadonlyArray<string>, print: (line: string) =>
   const files = await filesIn(options)
   const read = await Promise.all(files.map(async (file) => ({ file, cases: await casesOf(options.vectors, file) })))
   const reports: Array<Report> = []
-  for (const { file, cases } of read) reports.push(await reportOf(file, cases))
+  for (const { file, cases } of read) reports.push(await reportOf(file, cases, options.backend))
   const counts = reports.map(countsOf)
   if (options.json) print(JSON.stringify({ files: counts }))
   else for (const line of [...reports.flatMap(linesOf), tableOf(counts)]) print(line)
