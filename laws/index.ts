@@ -3,3 +3,4 @@
  */
 export * as InjectorLaws from "./InjectorLaws.ts"
 export * as Law from "./Law.ts"
+export * as OptimalScaleLaws from "./OptimalScaleLaws.ts"

@@ -6,15 +6,14 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Data, Effect, Layer, Option, pipe } from "effect"
-import { Argument, CliConfig, Command, Flag, GlobalFlag } from "effect/cli"
+import { CliConfig, Command, Flag, GlobalFlag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
 import * as Safetensors from "../exchange/Safetensors.ts"
-import * as Injector from "../inject/Injector.ts"
-import * as Catalogue from "../quant/Catalogue.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Digits from "./Digits.ts"
 import * as Experiment from "./Experiment.ts"
 import * as Folder from "./Folder.ts"
+import * as Inspect from "./Inspect.ts"
 import * as Node from "./Node.ts"
 import * as Output from "./Output.ts"
 import * as Progress from "./Progress.ts"
@@ -110,32 +109,11 @@ const train = Command.make("train", trainFlags, (flags) =>
   }).pipe(Effect.provide(Backend.layer))
 ).pipe(Command.withDescription("Train a digit classifier, quantize it in several ways, and compare them."))
 
-// ---- inspect ------------------------------------------------------------------------------------------------
-
-const inspect = Command.make(
-  "inspect",
-  { name: Argument.withDescription(Argument.optional(Argument.String("name")), "a quantizer of the catalogue") },
-  ({ name }) =>
-    Effect.gen(function* () {
-      if (Option.isNone(name)) {
-        const lines = Object.entries(Catalogue.families).flatMap(([family, entries]) => [
-          family,
-          ...Object.keys(entries).map((entry) => `  ${entry}`)
-        ])
-        return yield* Progress.print(lines.join("\n"))
-      }
-      const entry = Catalogue.entries[name.value]
-      if (entry === undefined)
-        return yield* new Schemes.UnknownQuantizer({ wanted: name.value, known: Object.keys(Catalogue.entries) })
-      yield* Progress.print(Injector.tree(entry))
-    })
-).pipe(Command.withDescription("Print the wiring of a quantizer of the catalogue, or list them all."))
-
 // ---- the command --------------------------------------------------------------------------------------------
 
 const breve = Command.make("breve").pipe(
   Command.withDescription("Quantizers for neural networks as composable values."),
-  Command.withSubcommands([train, inspect])
+  Command.withSubcommands([train, Inspect.command])
 )
 
 // effect's own wizard asks questions, and this terminal reads no answers

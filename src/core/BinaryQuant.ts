@@ -1,38 +1,40 @@
 /**
  * Binary quantizers: each value becomes plus or minus the scale.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts` and the bricks they are made of.
+ * Room: core (level 2). Imports: tfjs, `op`, `inject`, `tensor`, `./Brick.ts` and the bricks they are made of.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import * as Clamp from "../op/Clamp.ts"
 import * as Sign from "../op/Sign.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Gradient from "../tensor/Gradient.ts"
 import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
+import { type Clamp, TensorClamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
 import type { Scaling } from "./Scaling.ts"
-import type { TensorQuantizer } from "./TensorQuantizer.ts"
+import type { Quantized, TensorQuantizer } from "./TensorQuantizer.ts"
 
-const dependencies = {
-  scalingImpl: Injector.required<Scaling>(),
-  signed: Injector.optional(true),
-  quantDelaySteps: Injector.optional(0)
+/** `y`, and NaN where x is NaN: signs do not carry NaN, and what is broken must not look sound. */
+export const keepingNaN = (x: tf.Tensor, y: tf.Tensor): tf.Tensor => {
+  const broken = Gradient.withoutGradient(() => tf.isNaN(x))
+  return tf.where(broken, x, y)
 }
-type Given = { readonly scalingImpl: Scaling; readonly signed: boolean; readonly quantDelaySteps: number }
 
-const binary = (label: string, given: Given, clamp: (x: tf.Tensor, scale: tf.Tensor) => tf.Tensor): TensorQuantizer => {
-  if (!given.signed) throw new RangeError("binary quantization is signed: its values are -scale and +scale")
+/** What the values are before their sign is taken, and what the input becomes itself. */
+type Clamped = readonly [x: tf.Tensor, written: Pick<Quantized, "input">]
+
+const binary = (
+  label: string,
+  given: { readonly scalingImpl: Scaling; readonly quantDelaySteps: number },
+  own: Readonly<Record<string, Brick.Brick>>,
+  clamp: (x: tf.Tensor, scale: tf.Tensor) => Clamped
+): TensorQuantizer => {
   const { scalingImpl } = given
   const bitWidth = BitWidthConst({ bitWidth: 1 })
   const zeroPoint = tf.scalar(0)
   const delayWrapper = Delay.make(given.quantDelaySteps)
-  const children = {
-    scalingImpl,
-    bitWidth,
-    zeroPoint: Brick.shown("StatelessBuffer"),
-    delayWrapper,
-    ...(label === "ClampedBinaryQuant" && { tensorClampImpl: Brick.shown("TensorClamp") })
-  }
+  const children = { scalingImpl, bitWidth, zeroPoint: Brick.shown("StatelessBuffer"), delayWrapper, ...own }
   return Brick.make(
     label,
     children,
@@ -41,10 +43,12 @@ const binary = (label: string, given: Given, clamp: (x: tf.Tensor, scale: tf.Ten
       apply: (state: Brick.State, x: tf.Tensor) => {
         const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
         const [bits] = Brick.call(bitWidth, state, "bitWidth")
-        const y = tf.mul(Sign.binary(clamp(x, scale)), scale)
+        const [clamped, written] = clamp(x, scale)
+        const y = keepingNaN(x, tf.mul(Sign.binary(clamped), scale))
         const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
         const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
-        return [{ value, scale, zeroPoint, bitWidth: bits }, Brick.remembered(state.memory, after)] as const
+        const quantized = { value, scale, zeroPoint, bitWidth: bits, ...written }
+        return [quantized, Brick.remembered(state.memory, after)] as const
       }
     }
   )
@@ -56,22 +60,42 @@ const binary = (label: string, given: Given, clamp: (x: tf.Tensor, scale: tf.Ten
  * - formula:  `y = sign(x) * scale`, `sign(0) = 1`
  * - shapes:   `x [...d], scale broadcast to [...d] -> y [...d]`
  * - gradient: `dx = dy * scale` (straight-through), `dscale = sum(dy * sign(x))`
- * - errors:   `ConstructionFailed` if `signed` is false
+ * - errors:   `ConstructionFailed` if `signed` is false; NaN stays NaN
  * - source:   Courbariaux et al. 2016, arXiv:1602.02830
  */
-export const BinaryQuant = Brick.component("BinaryQuant", dependencies, (given) =>
-  binary("BinaryQuant", given, (x) => x)
+export const BinaryQuant = Brick.component(
+  "BinaryQuant",
+  {
+    scalingImpl: Injector.required<Scaling>(),
+    signed: Injector.optional(true),
+    quantDelaySteps: Injector.optional(0)
+  },
+  (given) => {
+    const reason = "is false; binary quantization is signed: its values are -scale and +scale"
+    if (!given.signed) throw new InvalidOptions({ what: "BinaryQuant", option: "signed", reason })
+    return binary("BinaryQuant", given, {}, (x) => [x, {}])
+  }
 )
 
 /**
  * Scaled binary quantization whose gradient stops outside of the scale.
  *
- * - formula:  `y = sign(clamp(x, -scale, scale)) * scale`
+ * - formula:  `y = sign(clamp(x, -scale, scale)) * scale`; a clamp that writes leaves `clamp(x, -scale, scale)` in the place of x
  * - shapes:   `x [...d], scale broadcast to [...d] -> y [...d]`
- * - gradient: `dx = dy * scale` where `|x| <= scale`, else to the scale
- * - errors:   `ConstructionFailed` if `signed` is false
+ * - gradient: `dx = dy * scale` where `|x| <= scale`, else to the scale; by the clamp, if another one is chosen
+ * - errors:   none; NaN stays NaN
  * - source:   Hubara et al. 2016, arXiv:1609.07061
  */
-export const ClampedBinaryQuant = Brick.component("ClampedBinaryQuant", dependencies, (given) =>
-  binary("ClampedBinaryQuant", given, (x, scale) => Clamp.between(x, tf.neg(scale), scale))
+export const ClampedBinaryQuant = Brick.component(
+  "ClampedBinaryQuant",
+  {
+    scalingImpl: Injector.required<Scaling>(),
+    tensorClampImpl: Injector.optional<Clamp | undefined>(undefined),
+    quantDelaySteps: Injector.optional(0)
+  },
+  ({ tensorClampImpl = TensorClamp({}), ...given }) =>
+    binary("ClampedBinaryQuant", given, { tensorClampImpl }, (x, scale) => {
+      const clamped = tensorClampImpl.apply(x, tf.neg(scale), scale)
+      return [clamped, tensorClampImpl.writes ? { input: clamped } : {}]
+    })
 )

@@ -3,12 +3,13 @@
  *
  * A quantizer is a tree of bricks. A stateful brick takes its state and answers `[result, next memory]`; nothing is changed.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `inject`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `inject`, `./Sharing.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Scope } from "effect"
 import * as Injector from "../inject/Injector.ts"
 import * as Tree from "../tensor/Tree.ts"
+import * as Sharing from "./Sharing.ts"
 
 /** Statistics to quantize with in place of the quantizer's own, while a statistic searches for the best one. */
 export interface Trial {
@@ -35,6 +36,8 @@ export interface State {
   readonly attempt?: ((x: tf.Tensor, trial: Trial) => Attempt) | undefined
   /** inside of an attempt: what is on trial */
   readonly trial?: Trial | undefined
+  /** whether the quantizer only looks: it hands its input on, but still takes statistics and answers scale and zero-point */
+  readonly observing?: boolean | undefined
 }
 
 /** A result and the memory after it. */
@@ -91,7 +94,22 @@ const treesOf = <Leaf extends tf.Tensor | number>(
   return tree ?? own
 }
 
-/** A brick of this kind with these children and its own parameters, memory and constants. */
+/** A kind whose calls find the state of a shared brick in each of its places. */
+const lending = <Kind extends object>(kind: Kind, loans: ReadonlyArray<Sharing.Loan>): Kind => {
+  const { apply } = kind as { readonly apply?: Stateful<ReadonlyArray<unknown>, unknown>["apply"] }
+  if (apply === undefined || loans.length === 0) return kind
+  const lent: typeof apply = (state, ...inputs) => {
+    const whole = Sharing.lent(state, loans)
+    const [result, after] = apply(whole, ...inputs)
+    return [result, after === whole.memory ? state.memory : Sharing.returned(whole.memory, after, loans)]
+  }
+  return { ...kind, apply: lent }
+}
+
+/**
+ * A brick of this kind with these children and its own parameters, memory and constants. A brick that stands in several places
+ * has its parameters and memory at the first one.
+ */
 export const make = <Kind extends object>(
   label: string,
   children: Readonly<Record<string, Brick>>,
@@ -100,23 +118,46 @@ export const make = <Kind extends object>(
 ): Brick & Kind => {
   const parameters = own.parameters ?? nothing
   const memory = own.memory ?? nothing
-  return {
+  const loans = Sharing.loans(children)
+  const prepare: Brick["prepare"] = (state) => {
+    const mine = own.prepare?.(state)
+    const from: State = mine === undefined ? state : { ...state, ...mine }
+    return Object.entries(children).reduce((before, [name, child]) => prepareChild(child, before, name), from)
+  }
+  const whole = {
     label,
     children,
-    parameters: treesOf(parameters, children, (child) => child.parameters),
-    memory: treesOf(memory, children, (child) => child.memory),
+    parameters: Sharing.once(
+      treesOf(parameters, children, (child) => child.parameters),
+      loans
+    ),
+    memory: Sharing.once(
+      treesOf(memory, children, (child) => child.memory),
+      loans
+    ),
     own:
       parameters === nothing && memory === nothing
         ? (own.constants ?? [])
         : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...(own.constants ?? [])],
-    prepare: (state) => {
-      const mine = own.prepare?.(state)
-      const from: State = mine === undefined ? state : { ...state, ...mine }
-      return Object.entries(children).reduce((before, [name, child]) => prepareChild(child, before, name), from)
-    },
-    ...kind
+    prepare,
+    ...lending(kind, loans)
   }
+  return loans.length === 0 ? whole : { ...whole, prepare: lendingPrepare(whole.prepare, loans) }
 }
+
+const lendingPrepare =
+  (prepare: Brick["prepare"], loans: ReadonlyArray<Sharing.Loan>): Brick["prepare"] =>
+  (state) => {
+    const whole = Sharing.lent(state, loans)
+    const after = prepare(whole)
+    return {
+      parameters:
+        after.parameters === whole.parameters
+          ? state.parameters
+          : Sharing.returned(whole.parameters, after.parameters, loans),
+      memory: after.memory === whole.memory ? state.memory : Sharing.returned(whole.memory, after.memory, loans)
+    }
+  }
 
 /** The state with the part of one child prepared: the very same one if the child has nothing to prepare. */
 export const prepareChild = (child: Brick, before: State, name: string): State => {
@@ -205,11 +246,23 @@ export const dispose = (brick: Brick): void => {
   for (const child of Object.values(brick.children)) dispose(child)
 }
 
-/** Every brick with its dotted path, depth first: `[["", "RescalingIntQuant"], ["intQuant", "IntQuant"], …]`. */
-export const parts = (brick: Brick, path = ""): ReadonlyArray<readonly [path: string, label: string]> => [
-  [path, brick.label],
-  ...Object.entries(brick.children).flatMap(([name, child]) => parts(child, path === "" ? name : `${path}.${name}`))
-]
+/**
+ * Every brick with its dotted path, depth first: `[["", "RescalingIntQuant"], ["intQuant", "IntQuant"], …]`. One that stands in
+ * several places is listed once, with what is below it; what is only `shown` is listed in each place.
+ */
+export const parts = (brick: Brick): ReadonlyArray<readonly [path: string, label: string]> => {
+  const seen = new Set<Brick>()
+  const below = (one: Brick, path: string): ReadonlyArray<readonly [path: string, label: string]> => {
+    if (seen.has(one)) return []
+    if (one.prepare !== unchanged) seen.add(one)
+    const inner = Object.entries(one.children)
+    return [
+      [path, one.label],
+      ...inner.flatMap(([name, child]) => below(child, path === "" ? name : `${path}.${name}`))
+    ]
+  }
+  return below(brick, "")
+}
 
 /** The tree as text, one part a line. */
 export const show = (brick: Brick, indent = ""): string => {

@@ -9,7 +9,10 @@ import * as ClampOp from "../op/Clamp.ts"
 import * as Brick from "./Brick.ts"
 
 /** Holds values within a range. */
-export type Clamp = Brick.Stateless<readonly [x: tf.Tensor, low: tf.Tensor, high: tf.Tensor], tf.Tensor>
+export interface Clamp extends Brick.Stateless<readonly [x: tf.Tensor, low: tf.Tensor, high: tf.Tensor], tf.Tensor> {
+  /** whether what was clamped takes the place of the input itself, such as a float weight, and not only of its use */
+  readonly writes?: boolean
+}
 
 /** A clamp whose gradient stops outside of the range and goes to the bounds. */
 export const TensorClamp = Injector.component(
@@ -22,4 +25,14 @@ export const TensorClampSte = Injector.component(
   "TensorClampSte",
   {},
   (): Clamp => Brick.make("TensorClampSte", {}, {}, { apply: ClampOp.betweenStraightThrough })
+)
+/**
+ * The same, and what was clamped takes the place of the input itself: weights beyond the range do not run away.
+ *
+ * @since 0.2.0
+ */
+export const InplaceTensorClampSte = Injector.component(
+  "InplaceTensorClampSte",
+  {},
+  (): Clamp => Brick.make("InplaceTensorClampSte", {}, {}, { writes: true, apply: ClampOp.betweenStraightThrough })
 )

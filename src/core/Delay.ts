@@ -1,9 +1,10 @@
 /**
  * Quantization that begins only after some steps.
  *
- * Room: core (level 2). Imports: tfjs, `./Brick.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `./Brick.ts`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
+import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 
 /** Chooses between the float value `x` and the quantized value `y`. */
@@ -17,8 +18,13 @@ const counted: Delay["apply"] = ({ memory, trial }, x, y) => {
   return remaining > 0 ? [x, { remaining: remaining - 1 }] : [y, memory]
 }
 
-/** Answers `x` for the first `steps` calls, in training and evaluation alike, and `y` from then on. */
+/**
+ * Answers `x` for the first `steps` calls, in training and evaluation alike, and `y` from then on; calls of a statistic that
+ * searches do not count. No steps, or fewer: never a delay.
+ */
 export const make = (steps: number): Delay => {
+  if (!Number.isInteger(steps))
+    throw new InvalidOptions({ what: "DelayWrapper", option: "quantDelaySteps", reason: `is not whole: ${steps}` })
   const delayImpl = Brick.shown(steps > 0 ? "_DelayQuant" : "_NoDelay")
   return steps > 0
     ? Brick.make("DelayWrapper", { delayImpl }, { memory: { remaining: steps } }, { apply: counted })

@@ -17,6 +17,13 @@ import { merged, type Quantized, searching, type TensorQuantizer } from "./Tenso
 import * as View from "./View.ts"
 import type { ZeroPoint } from "./ZeroPoint.ts"
 
+/** Where a float becomes an integer: a scale, a zero-point and a bit-width. */
+export interface Grid {
+  readonly scale: tf.Tensor
+  readonly zeroPoint: tf.Tensor
+  readonly bitWidth: tf.Tensor
+}
+
 /** Quantizes with a scale, a zero-point and a bit-width from outside; groups stay apart. */
 export interface IntQuant
   extends Brick.Stateful<
@@ -24,63 +31,84 @@ export interface IntQuant
     tf.Tensor
   > {
   readonly inputViewImpl: View.View
+  /** `clamp(round(view(x) / scale + z), min, max)`: the integers alone, as floats so that NaN stays NaN */
+  readonly toInt: (state: Brick.State, x: tf.Tensor, grid: Grid) => Brick.Answer<tf.Tensor>
 }
 
-const integerRange = {
+/** What turning floats into integers needs, besides a grid. */
+export const dependencies = {
+  floatToIntImpl: Injector.required<Rounding>(),
+  tensorClampImpl: Injector.required<Clamp>(),
   signed: Injector.required<boolean>(),
-  narrowRange: Injector.required<boolean>()
+  narrowRange: Injector.required<boolean>(),
+  quantDelaySteps: Injector.optional(0),
+  inputViewImpl: Injector.optional<View.View>(View.identity)
+}
+
+/** The parts of integer quantization, and its two halves: to integers, and from integers back to floats. */
+export const halves = (given: Injector.AllOf<typeof dependencies>) => {
+  const { floatToIntImpl, tensorClampImpl, signed, narrowRange, inputViewImpl } = given
+  const delayWrapper = Delay.make(given.quantDelaySteps)
+  const range = { signed, narrowRange }
+  const integers = (state: Brick.State, viewed: tf.Tensor, { scale, zeroPoint, bitWidth }: Grid) => {
+    const shifted = tf.add(tf.div(viewed, scale), zeroPoint)
+    const [rounded, afterRounding] = Brick.call(floatToIntImpl, state, "floatToIntImpl", shifted)
+    const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
+    return [q, afterRounding] as const
+  }
+  return {
+    children: { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl },
+    toInt: (state: Brick.State, x: tf.Tensor, grid: Grid): Brick.Answer<tf.Tensor> => {
+      const [q, afterRounding] = integers(state, inputViewImpl.apply(x), grid)
+      return [q, Brick.remembered(state.memory, { floatToIntImpl: afterRounding })]
+    },
+    /** to the integers of one grid, and back from those of another */
+    through: (
+      state: Brick.State,
+      input: tf.Tensor,
+      there: Grid,
+      back: Omit<Grid, "bitWidth">
+    ): Brick.Answer<tf.Tensor> => {
+      const x = inputViewImpl.apply(input)
+      const [q, afterRounding] = integers(state, x, there)
+      const y = tf.mul(tf.sub(q, back.zeroPoint), back.scale)
+      const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
+      return [value, Brick.remembered(state.memory, { floatToIntImpl: afterRounding, delayWrapper: afterDelay })]
+    }
+  }
 }
 
 /**
  * Uniform integer quantization with scale, zero-point and bit-width given.
  *
- * - formula:  `q = clamp(round(x / scale + z), min, max)`, `y = (q - z) * scale`
- * - shapes:   `x [...d], scale and z broadcast to [...d] -> y [...d]`
+ * - formula:  `q = clamp(round(view(x) / scale + z), min, max)`, `y = (q - z) * scale`
+ * - shapes:   `x [...d], scale and z broadcast to [...d] -> y [...d]`, of the view's shape
  * - gradient: `dx = dy` where the rounded value lies in the range, else by the clamp; `dscale = sum(dy * ((q - z) - x/scale inside))`
- * - errors:   none
+ * - errors:   none; NaN passes, infinities become the ends of the range; scale 0 gives 0, and NaN where x is 0
  * - source:   Jacob et al. 2018, arXiv:1712.05877
  */
-export const IntQuant = Injector.component(
-  "IntQuant",
-  {
-    floatToIntImpl: Injector.required<Rounding>(),
-    tensorClampImpl: Injector.required<Clamp>(),
-    ...integerRange,
-    quantDelaySteps: Injector.optional(0),
-    inputViewImpl: Injector.optional<View.View>(View.identity)
-  },
-  ({ floatToIntImpl, tensorClampImpl, signed, narrowRange, quantDelaySteps, inputViewImpl }): IntQuant => {
-    const delayWrapper = Delay.make(quantDelaySteps)
-    const range = { signed, narrowRange }
-    const children = { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl }
-    return Brick.make(
-      "IntQuant",
-      children,
-      {},
-      {
-        inputViewImpl,
-        apply: (state: Brick.State, input: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
-          const x = inputViewImpl.apply(input)
-          const shifted = tf.add(tf.div(x, scale), zeroPoint)
-          const [rounded, afterRounding] = Brick.call(floatToIntImpl, state, "floatToIntImpl", shifted)
-          const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
-          const y = tf.mul(tf.sub(q, zeroPoint), scale)
-          const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-          const after = { floatToIntImpl: afterRounding, delayWrapper: afterDelay }
-          return [value, Brick.remembered(state.memory, after)] as const
-        }
-      }
-    )
-  }
-)
+export const IntQuant = Injector.component("IntQuant", dependencies, (given): IntQuant => {
+  const { children, toInt, through } = halves(given)
+  return Brick.make(
+    "IntQuant",
+    children,
+    {},
+    {
+      inputViewImpl: given.inputViewImpl,
+      toInt,
+      apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) =>
+        through(state, x, { scale, zeroPoint, bitWidth }, { scale, zeroPoint })
+    }
+  )
+})
 
 /**
  * Integer quantization whose scale, zero-point and bit-width are computed by their own bricks.
  *
- * - formula:  `scale = scaling(x, intScaling(b))`, `z = zeroPoint(x, scale, b)`, then as `IntQuant`
+ * - formula:  `scale = scaling(x, intScaling(b))`, `z = zeroPoint(x, scale, b)`, then as `IntQuant`; observing: `y = x`
  * - shapes:   `x [...d] -> y [...d]`
  * - gradient: through every brick
- * - errors:   none
+ * - errors:   none; an all-zero x gives 0 if the scale has a minimum, else NaN
  * - source:   Brevitas, core/quant/int.py
  */
 export const RescalingIntQuant = Injector.component(
@@ -97,12 +125,26 @@ export const RescalingIntQuant = Injector.component(
     const scaleOf = (state: Brick.State, x: tf.Tensor, bitWidth: tf.Tensor) =>
       Brick.call(scalingImpl, search.forScale(state), "scalingImpl", x, intScalingImpl.apply(bitWidth))
     const bitsOf = (state: Brick.State) => Brick.call(msbClampBitWidthImpl, state, "msbClampBitWidthImpl")
+    /** the scale from the next call on: after the last call that collects it, it is the learned one */
+    const lasting = (
+      state: Brick.State,
+      x: tf.Tensor,
+      bitWidth: tf.Tensor,
+      scale: tf.Tensor,
+      after: Brick.State["memory"]
+    ): tf.Tensor => {
+      const taken = { ...state, memory: Brick.remembered(state.memory, { scalingImpl: after }) }
+      const next = Brick.prepareChild(scalingImpl, taken, "scalingImpl")
+      return next === taken ? scale : scaleOf(next, x, bitWidth)[0]
+    }
     const run = (state: Brick.State, x: tf.Tensor, fixedScale?: tf.Tensor): Brick.Answer<Quantized> => {
       const [bitWidth, afterBits] = bitsOf(state)
       const [scale, afterScaling] = fixedScale === undefined ? scaleOf(state, x, bitWidth) : [fixedScale, {}]
-      const within = search.forZeroPoint(state, scale)
+      const within = search.forZeroPoint(state, () => lasting(state, x, bitWidth, scale, afterScaling))
       const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, within, "zeroPointImpl", x, scale, bitWidth)
-      const [value, afterInt] = Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
+      const [value, afterInt] = state.observing
+        ? [intQuant.inputViewImpl.apply(x), {}]
+        : Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
       const after = {
         msbClampBitWidthImpl: afterBits,
         scalingImpl: afterScaling,

@@ -1,33 +1,107 @@
 /**
- * What the threshold of a scaling is divided by: the integer, or the minifloat, that the threshold is mapped to.
+ * What the threshold of a scaling is divided by: the integer that the threshold is mapped to.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 
-/** The integer that the scaling's threshold is mapped to. */
-export type IntScaling = Brick.Stateless<readonly [bitWidth: tf.Tensor], tf.Tensor>
+/** The integer that the scaling's threshold is mapped to; `signed` is that of the input where nothing is declared (truncation). */
+export type IntScaling = Brick.Stateless<readonly [bitWidth: tf.Tensor, signed?: boolean], tf.Tensor>
 
-const intScaling = (label: string, apply: (bitWidth: tf.Tensor) => tf.Tensor): IntScaling =>
-  Brick.make(label, {}, {}, { apply })
+const intScaling = (
+  label: string,
+  declared: boolean | undefined,
+  of: (bitWidth: tf.Tensor, signed: boolean) => tf.Tensor
+): IntScaling =>
+  Brick.make(
+    label,
+    {},
+    {},
+    {
+      apply: (bitWidth: tf.Tensor, told?: boolean) => {
+        const signed = told ?? declared
+        if (signed === undefined)
+          throw new InvalidOptions({
+            what: label,
+            option: "signed",
+            reason: "is neither declared nor known from the input"
+          })
+        return of(bitWidth, signed)
+      }
+    }
+  )
 
-/** `-min` of a signed format (128 of 8 bits, 127 if narrow), `max` of an unsigned one. */
+/**
+ * The magnitude of the integer at the end of the range.
+ *
+ * - formula:  `signed: -min (128 of 8 bits, 127 if narrow); unsigned: max (255 of 8 bits)`
+ * - shapes:   `b [] -> y []`
+ * - gradient: that of the end of the range to the bit-width
+ * - errors:   InvalidOptions when called, if neither the declaration nor the call says whether it is signed
+ * - source:   Brevitas, core/scaling/int_scaling.py
+ */
 export const IntScaling = Injector.component(
   "IntScaling",
-  { signed: Injector.required<boolean>(), narrowRange: Injector.required<boolean>() },
-  (range) =>
-    intScaling("IntScaling", (bitWidth) =>
-      range.signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
+  {
+    /** absent: told at the call */
+    signed: Injector.optional<boolean | undefined>(undefined),
+    narrowRange: Injector.required<boolean>()
+  },
+  ({ signed: declared, narrowRange }) =>
+    intScaling("IntScaling", declared, (bitWidth, signed) =>
+      signed ? tf.neg(Range.minInt(bitWidth, { signed, narrowRange })) : Range.maxInt(bitWidth, { signed, narrowRange })
     )
 )
 
-/** `max + 1` of the full range: 128 of 8 signed bits, 256 of 8 unsigned ones. */
+/**
+ * The number of integers of one sign, a power of two.
+ *
+ * - formula:  `max + 1` of the full range: 128 of 8 signed bits, 256 of 8 unsigned ones
+ * - shapes:   `b [] -> y []`
+ * - gradient: `db = dy * ln 2 * y`
+ * - errors:   InvalidOptions when called, if neither the declaration nor the call says whether it is signed
+ * - source:   Brevitas, core/scaling/int_scaling.py
+ */
 export const PowerOfTwoIntScaling = Injector.component(
   "PowerOfTwoIntScaling",
-  { signed: Injector.required<boolean>() },
-  ({ signed }) =>
-    intScaling("PowerOfTwoIntScaling", (bitWidth) => tf.add(Range.maxInt(bitWidth, { signed, narrowRange: false }), 1))
+  { signed: Injector.optional<boolean | undefined>(undefined) },
+  ({ signed: declared }) =>
+    intScaling("PowerOfTwoIntScaling", declared, (bitWidth, signed) =>
+      tf.add(Range.maxInt(bitWidth, { signed, narrowRange: false }), 1)
+    )
+)
+
+/**
+ * A threshold of its own, whatever the bit-width is: 1 for scales that are learned divided by their threshold already.
+ *
+ * - formula:  `y = intScalingConst`
+ * - shapes:   `b [] -> y []`
+ * - gradient: none
+ * - errors:   InvalidOptions for a constant that is not positive
+ * - source:   Brevitas, core/utils.py
+ *
+ * @since 0.2.0
+ */
+export const SingleArgStatelessBuffer = Brick.component(
+  "SingleArgStatelessBuffer",
+  { intScalingConst: Injector.optional(1) },
+  ({ intScalingConst }): IntScaling => {
+    if (!(intScalingConst > 0))
+      throw new InvalidOptions({
+        what: "SingleArgStatelessBuffer",
+        option: "intScalingConst",
+        reason: `must be positive; it is ${intScalingConst}`
+      })
+    const value = tf.scalar(intScalingConst)
+    return Brick.make(
+      "SingleArgStatelessBuffer",
+      { const: Brick.shown("StatelessBuffer") },
+      { constants: [value] },
+      { apply: () => value }
+    )
+  }
 )

@@ -14,7 +14,12 @@ export interface Module {
   readonly outChannels: number
   /** the axis of `weight` that counts output channels */
   readonly outputChannelAxis: number
+  /** the axis of `weight` that counts input channels; default: the one before the output channels, or the second one */
+  readonly inputChannelAxis?: number
 }
+
+export const inputChannelAxis = ({ outputChannelAxis, inputChannelAxis }: Module): number =>
+  inputChannelAxis ?? (outputChannelAxis === 0 ? 1 : outputChannelAxis - 1)
 
 /** One module, or several that share a proxy. */
 export type Modules = Module | readonly [Module, Module, ...ReadonlyArray<Module>]

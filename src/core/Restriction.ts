@@ -1,13 +1,14 @@
 /**
  * Which values a scale may take, and in which domain it is learned.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`, `./Rounding.ts`.
+ * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`, `./Rounding.ts`, `./TensorQuantizer.ts`.
  */
-import type * as tf from "@tensorflow/tfjs-core"
+import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as PowerOfTwo from "../op/PowerOfTwo.ts"
 import * as Brick from "./Brick.ts"
 import { type Rounding, RoundSte, rounded } from "./Rounding.ts"
+import * as TensorQuantizer from "./TensorQuantizer.ts"
 
 /** `apply` restricts a value of the learned domain; `init` brings a plain value into that domain. */
 export interface Restriction extends Brick.Stateless<readonly [v: tf.Tensor], tf.Tensor> {
@@ -34,19 +35,45 @@ const restriction = (
     }
   )
 
-/** Any value. */
-export const float: Restriction = restriction("FloatRestrictValue", {}, (v) => v)
-/** `y = v`: any value. */
-export const FloatRestrictValue = Injector.component("FloatRestrictValue", {}, () => float)
+const anyValue = (): Restriction => restriction("FloatRestrictValue", {}, (v) => v)
 
-/** `y = 2^v`: any positive value, learned as its logarithm. */
+/** Any value: the restriction where none is declared. */
+export const float: Restriction = anyValue()
+/**
+ * Any value.
+ *
+ * - formula:  `R(v) = v`, `I(v) = v`
+ * - shapes:   `v [...d] -> y [...d]`
+ * - gradient: `dv = dy`
+ * - errors:   none
+ * - source:   Brevitas, core/restrict_val.py
+ */
+export const FloatRestrictValue = Injector.component("FloatRestrictValue", {}, anyValue)
+
+/**
+ * Any positive value, learned as its logarithm.
+ *
+ * - formula:  `R(v) = 2^v`, `I(v) = log2 v`
+ * - shapes:   `v [...d] -> y [...d]`
+ * - gradient: `dv = dy * y * ln 2`
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, core/restrict_val.py
+ */
 export const LogFloatRestrictValue = Injector.component("LogFloatRestrictValue", {}, () =>
   restriction("LogFloatRestrictValue", { powerOfTwo }, PowerOfTwo.exp2, true)
 )
 
 const withRounding = { restrictValueFloatToIntImpl: Injector.optional<Rounding>(RoundSte({})) }
 
-/** `y = round(v)`: whole numbers. */
+/**
+ * Whole numbers.
+ *
+ * - formula:  `R(v) = round(v)`, `I(v) = v`
+ * - shapes:   `v [...d] -> y [...d]`
+ * - gradient: `dv = dy` (straight-through)
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, core/restrict_val.py
+ */
 export const IntRestrictValue = Injector.component(
   "IntRestrictValue",
   withRounding,
@@ -54,7 +81,15 @@ export const IntRestrictValue = Injector.component(
     restriction("IntRestrictValue", { floatToIntImpl }, (v) => rounded(floatToIntImpl, v))
 )
 
-/** `y = 2^round(v)`: powers of two, learned as their logarithm. */
+/**
+ * Powers of two, learned as their logarithm.
+ *
+ * - formula:  `R(v) = 2^round(v)`, `I(v) = log2 v`
+ * - shapes:   `v [...d] -> y [...d]`
+ * - gradient: `dv = dy * y * ln 2` (straight through the rounding)
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, core/restrict_val.py
+ */
 export const PowerOfTwoRestrictValue = Injector.component(
   "PowerOfTwoRestrictValue",
   withRounding,
@@ -65,4 +100,30 @@ export const PowerOfTwoRestrictValue = Injector.component(
       (v) => PowerOfTwo.exp2(rounded(floatToIntImpl, v)),
       true
     )
+)
+
+/**
+ * What another quantizer makes of a value: the scales are quantized themselves. The inner quantizer sees each tensor of scales
+ * as a first training batch: it starts from its initial parameters and memory at every call, and learns nothing.
+ *
+ * - formula:  `R(v) = quantizer(v).value`, `I(v) = v`
+ * - shapes:   `v [...d] -> y [...scaleDequantizedShape]`, or `[...d]` without one
+ * - gradient: that of the inner quantizer
+ * - errors:   none; a scale that the inner quantizer rounds to 0 is caught by the minimum of the outer scaling
+ * - source:   Brevitas, core/restrict_val.py
+ *
+ * @since 0.2.0
+ */
+export const QuantRestrictValue = Injector.component(
+  "QuantRestrictValue",
+  {
+    restrictValueFloatToIntImpl: Injector.required<TensorQuantizer.TensorQuantizer>(),
+    /** the shape that quantized scales are brought into; absent: as they came */
+    scaleDequantizedShape: Injector.optional<ReadonlyArray<number> | undefined>(undefined)
+  },
+  ({ restrictValueFloatToIntImpl: floatToIntImpl, scaleDequantizedShape: shape }) =>
+    restriction("QuantRestrictValue", { floatToIntImpl }, (v) => {
+      const { value } = TensorQuantizer.quantize(floatToIntImpl, v, true)
+      return shape === undefined ? value : tf.reshape(value, [...shape])
+    })
 )

@@ -1,10 +1,11 @@
 /**
  * Scale factors from statistics of what runs through: running, learned after some steps, and dynamic.
  *
- * Room: core (level 2). Imports: tfjs, `inject`, `./Brick.ts`, `./Restricted.ts`, `./RunningStatistic.ts`, `./Statistic.ts`, `./View.ts`.
+ * Room: core (level 2). Imports: tfjs, `op`, `inject`, and its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
+import { magnitude } from "../op/Sign.ts"
 import * as Brick from "./Brick.ts"
 import * as Restricted from "./Restricted.ts"
 import * as RunningStatistic from "./RunningStatistic.ts"
@@ -14,36 +15,34 @@ import * as StatsScaling from "./StatsScaling.ts"
 import * as View from "./View.ts"
 
 const viewed = { scalingStatsInputViewShapeImpl: Injector.optional<View.View>(View.identity) }
+/** how much a new statistic counts in the average; `null`: as much as every other one */
+const averaged = { scalingStatsMomentum: Injector.optional<number | null>(0.1) }
 
 /**
  * A scale from the statistic of the batch in training, and from its running average in evaluation.
  *
- * - formula:  `training: y = A(RC(aff(I(M(s)))) / tau), r <- s first, then (1 - m) * r + m * s`; `evaluation: s = r`
+ * - formula:  `training: y = A(RC(aff(I(M(s)))) / tau), r <- r * s first, then (1 - m) * r + m * s`; `evaluation: s = r`
  * - shapes:   `x [...d] -> y [...scalingShape]`
- * - gradient: in training through the statistic into x; always to the affine parameters
- * - errors:   none
+ * - gradient: in training through the statistic into x; always to the affine parameters and the threshold
+ * - errors:   InvalidOptions for a momentum outside of 0..1 or a shift without a rescaling; NaN passes
  * - source:   Brevitas, core/scaling/runtime.py (RuntimeStatsScaling)
  */
 export const RuntimeStatsScaling = Brick.component(
   "RuntimeStatsScaling",
-  {
-    ...viewed,
-    scalingStatsMomentum: Injector.optional<number | undefined>(0.1),
-    ...StatsScaling.dependencies
-  },
+  { ...viewed, ...averaged, ...StatsScaling.dependencies },
   (given): Scaling => {
+    Restricted.checkMomentum("RuntimeStatsScaling", given.scalingStatsMomentum)
     const statsScalingImpl = StatsScaling.fromStatistic(given)
     const runtimeStats = RunningStatistic.make({
       statsImpl: given.scalingStatsImpl,
       view: given.scalingStatsInputViewShapeImpl,
       shape: given.scalingShape,
-      momentum: given.scalingStatsMomentum
+      momentum: given.scalingStatsMomentum ?? undefined
     })
-    const constants = [...Brick.ownTensors(statsScalingImpl), ...runtimeStats.own]
     return Brick.make(
       "RuntimeStatsScaling",
       { runtimeStats, statsScalingImpl },
-      { constants },
+      { constants: [...statsScalingImpl.own, ...runtimeStats.own] },
       {
         apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
           const [s, afterStats] = Brick.call(runtimeStats, state, "runtimeStats", x)
@@ -55,81 +54,211 @@ export const RuntimeStatsScaling = Brick.component(
   }
 )
 
+/** The children in the order of the reference. */
+const learnedChildren = (given: Restricted.Given, view: View.View, stats: Statistic.Statistic) => {
+  const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, isScaleUnsigned } = given
+  const { clampScaling, restrictScalingPre, restrictThresholdPre } = Restricted.make(given).parts
+  const identity = Brick.shown("Identity")
+  const restrictValue = (restrictValueImpl: Brick.Brick | undefined): Brick.Brick =>
+    Brick.shown("_RestrictValue", { ...(restrictValueImpl !== undefined && { restrictValueImpl }) })
+  return {
+    statsInputViewShapeImpl: view,
+    stats,
+    absValue: Brick.shown("_AbsValue", { applyAbs: isScaleUnsigned ? Brick.shown("Abs") : identity }),
+    restrictScaling: restrictValue(restrictScalingImpl),
+    // the scale's own restriction is shown there already
+    restrictThreshold: restrictValue(restrictThresholdImpl === restrictScalingImpl ? undefined : restrictThresholdImpl),
+    restrictScaleThreshold: restrictValue(restrictScaleThresholdImpl ?? identity),
+    clampScaling,
+    restrictInplacePreprocess: Brick.shown(
+      restrictScalingImpl.initLabel === "LogTwo" ? "InplaceLogTwo" : restrictScalingImpl.initLabel
+    ),
+    restrictScalingPre,
+    restrictThresholdPre
+  }
+}
+
 /**
  * A learned scale that begins as the statistic of what runs through: for `collectStatsSteps` training calls the statistic
  * of each call scales, and is averaged; then the average becomes the parameter.
  *
- * - formula:  `collecting: y = M(s) / threshold, buffer <- s first, then (1 - m) * buffer + m * s`; then `value <- I(buffer)`,
- *   `y = M(R(value)) / R(I(threshold))`; in evaluation `y = M(|R(I(buffer) or value)| / R(I(threshold)))`
+ * - formula:  `collecting: y = M(s) / threshold, buffer <- buffer * s first, then (1 - m) * buffer + m * s`; then
+ *   `value <- value * I(buffer)`, `y = M(R(value)) / R(I(threshold))`; in evaluation
+ *   `y = M(|R(I(buffer) or value)| / R(I(threshold)))`
  * - shapes:   `x [...d] -> y [...scalingShape]`
- * - gradient: into x while collecting, then to `value`
- * - errors:   none
+ * - gradient: into x while collecting, and zero to `value`; then to `value` alone
+ * - errors:   InvalidOptions for steps that are negative or not whole, and for a momentum outside of 0..1; NaN passes
  * - source:   Brevitas, core/scaling/standalone.py
  */
 export const ParameterFromRuntimeStatsScaling = Brick.component(
   "ParameterFromRuntimeStatsScaling",
   {
     ...viewed,
+    ...averaged,
     scalingStatsImpl: Injector.required<Statistic.Statistic>(),
     collectStatsSteps: Injector.required<number>(),
-    scalingStatsMomentum: Injector.optional<number | undefined>(0.1),
-    scalingShape: Injector.optional<ReadonlyArray<number>>([]),
+    scalingShape: Injector.optional<ReadonlyArray<number> | undefined>([]),
     ...Restricted.dependencies
   },
   (given): Scaling => {
-    const { collectStatsSteps: steps, scalingShape, scalingStatsMomentum: momentum } = given
-    const restricted = Restricted.make(given)
-    const { restrictScalingImpl } = given
-    const view = given.scalingStatsInputViewShapeImpl
-    const stats = Statistic.shaped(given.scalingStatsImpl, scalingShape, "scale")
-    const identity = Brick.shown("Identity")
-    const logarithmic = restrictScalingImpl.initLabel === "LogTwo"
-    const children = {
-      statsInputViewShapeImpl: view,
-      stats,
-      absValue: Brick.shown("_AbsValue", { applyAbs: Brick.shown("Abs") }),
-      restrictScaling: Brick.shown("_RestrictValue", { restrictValueImpl: restrictScalingImpl }),
-      restrictThreshold: Brick.shown("_RestrictValue", {
-        ...(given.restrictThresholdImpl !== undefined && { restrictValueImpl: given.restrictThresholdImpl })
-      }),
-      restrictScaleThreshold: Brick.shown("_RestrictValue", { restrictValueImpl: identity }),
-      clampScaling: restricted.parts.clampScaling,
-      restrictInplacePreprocess: Brick.shown(logarithmic ? "InplaceLogTwo" : "Identity"),
-      restrictScalingPre: restricted.parts.restrictScalingPre,
-      restrictThresholdPre: restricted.parts.restrictThresholdPre
-    }
-    const shape = [...scalingShape]
+    const label = "ParameterFromRuntimeStatsScaling"
+    const { collectStatsSteps: steps, scalingStatsInputViewShapeImpl: view } = given
+    Restricted.check(
+      Number.isInteger(steps) && steps >= 0,
+      label,
+      "collectStatsSteps",
+      `must be a whole number of training steps, 0 or more; it is ${steps}`
+    )
+    Restricted.checkMomentum(label, given.scalingStatsMomentum)
+    const momentum = given.scalingStatsMomentum ?? undefined
+    const { clamped, divided, init, positive, restrict, threshold: restrictedThreshold } = Restricted.make(given)
+    const shape = [...(given.scalingShape ?? [])]
+    const stats = Statistic.shaped(given.scalingStatsImpl, shape, "scale")
     const own = {
       parameters: { value: tf.ones(shape) },
       memory: { buffer: tf.ones(shape), counter: 0 },
       prepare: ({ parameters, memory, training }: Brick.State) => {
         if (!training || memory.counter !== steps) return { parameters, memory }
-        const buffer = restricted.init(memory.buffer as tf.Tensor)
+        const buffer = init(memory.buffer as tf.Tensor)
         const value = tf.mul(parameters.value as tf.Tensor, buffer)
         return { parameters: { ...parameters, value }, memory: { ...memory, buffer, counter: steps + 1 } }
       }
     }
-    return Brick.make("ParameterFromRuntimeStatsScaling", children, own, {
+    return Brick.make(label, learnedChildren(given, view, stats), own, {
       apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
-        const { parameters, memory, training } = state
+        const { parameters, memory, training, trial } = state
         const counter = Number(memory.counter)
-        const buffer = memory.buffer as tf.Tensor
-        const divided = (y: tf.Tensor): tf.Tensor =>
-          threshold === undefined ? Restricted.atLeastOneAxis(y) : tf.div(y, restricted.threshold(threshold))
-        if (state.trial !== undefined || (training && counter < steps)) {
+        const [value, buffer] = [parameters.value as tf.Tensor, memory.buffer as tf.Tensor]
+        if (trial !== undefined || (training && counter < steps)) {
           const [statistic, afterStats] = Brick.call(stats, state, "stats", view.apply(x))
-          const s = restricted.clamped(statistic)
-          if (state.trial !== undefined) return [restricted.scale(restricted.init(s), threshold), memory] as const
-          const scale = threshold === undefined ? Restricted.atLeastOneAxis(s) : tf.div(s, threshold)
+          const s = clamped(statistic)
+          // the threshold as it is: nothing is restricted yet
+          const scale = tf.div(s, threshold ?? tf.ones([1]))
+          if (trial !== undefined) return [scale, memory] as const
           const next = { buffer: RunningStatistic.averaged(buffer, counter, s, momentum), counter: counter + 1 }
-          return [scale, { ...Brick.remembered(memory, { stats: afterStats }), ...next }] as const
+          // the parameter takes part with a gradient of zero: it is not absent
+          const tied = tf.add(scale, tf.mul(value, 0))
+          return [tied, { ...Brick.remembered(memory, { stats: afterStats }), ...next }] as const
         }
-        const value = counter > steps ? (parameters.value as tf.Tensor) : restricted.init(buffer)
-        const scale = restricted.restrict(value)
+        const scale = restrict(counter > steps ? value : init(buffer))
+        const over = (y: tf.Tensor): tf.Tensor => divided(tf.div(y, restrictedThreshold(threshold)))
         return training
-          ? ([divided(restricted.clamped(scale)), memory] as const)
-          : ([restricted.clamped(divided(restricted.positive(scale))), memory] as const)
+          ? ([over(clamped(scale)), memory] as const)
+          : ([clamped(over(positive(scale))), memory] as const)
       }
     })
+  }
+)
+
+// ---- of each input alone ------------------------------------------------------------------------------------
+
+/**
+ * A scale for each group of each input, in training and evaluation alike.
+ *
+ * - formula:  `y = A(RC(I(M(s))) / tau)`, `s` the statistic of each group of `inputView(x)`
+ * - shapes:   `x [..., d, ...] -> y [..., groups, 1, ...]` with a statistic that keeps its axis
+ * - gradient: through the statistic into x, and to the threshold
+ * - errors:   InvalidOptions for a view that makes no groups; NaN passes
+ * - source:   Brevitas, core/scaling/runtime.py (RuntimeDynamicGroupStatsScaling)
+ *
+ * @since 0.2.0
+ */
+export const RuntimeDynamicGroupStatsScaling = Brick.component(
+  "RuntimeDynamicGroupStatsScaling",
+  {
+    scalingStatsImpl: Injector.required<Statistic.Statistic>(),
+    inputViewImpl: Injector.required<View.View>(),
+    ...Restricted.dependencies
+  },
+  (given): Scaling => {
+    const label = "RuntimeDynamicGroupStatsScaling"
+    const { scalingStatsImpl, inputViewImpl } = given
+    Restricted.check(inputViewImpl.groups !== undefined, label, "inputViewImpl", "must be a view that makes groups")
+    const { parts, clamped, init, scale } = Restricted.make(given)
+    return Brick.make(
+      label,
+      { scalingStatsImpl, inputViewImpl, ...parts },
+      {},
+      {
+        apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
+          const onTrial = state.trial?.scale
+          const [s, afterStats] =
+            onTrial === undefined
+              ? Brick.call(scalingStatsImpl, state, "scalingStatsImpl", inputViewImpl.apply(x))
+              : [onTrial, {}]
+          const memory = Brick.remembered(state.memory, { scalingStatsImpl: afterStats })
+          return [scale(init(clamped(s)), threshold), memory] as const
+        }
+      }
+    )
+  }
+)
+
+/** Brings the statistic of an input of some shape into the shape that its scale broadcasts with. */
+export type BroadcastableShape = (shape: ReadonlyArray<number>) => ReadonlyArray<number>
+
+/** One scale for the whole input. */
+export const perTensor: BroadcastableShape = () => []
+/** One scale for each row: all axes but the last one, which becomes 1. */
+export const perRow: BroadcastableShape = (shape) => [...shape.slice(0, -1), 1]
+
+/**
+ * A scale for each input, or each of its rows, in training and evaluation alike. The minimum is applied only after the
+ * restriction, so that the statistic itself must be positive where it is learned as a logarithm.
+ *
+ * - formula:  `y = RC(I(statistic(view(x)))) / tau`
+ * - shapes:   `x [...d] -> y [...dynamicScalingBroadcastableShape(d)]`
+ * - gradient: through the statistic into x, and to the threshold
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, brevitas_examples/common/generative/quant_blocks.py
+ *
+ * @since 0.2.0
+ */
+export const RuntimeDynamicStatsScaling = Brick.component(
+  "RuntimeDynamicStatsScaling",
+  {
+    scalingStatsImpl: Injector.required<Statistic.Statistic>(),
+    scalingStatsInputViewShapeImpl: Injector.optional<View.View>(View.identity),
+    dynamicScalingBroadcastableShape: Injector.required<BroadcastableShape>(),
+    restrictScalingImpl: Restricted.dependencies.restrictScalingImpl,
+    restrictThresholdImpl: Restricted.dependencies.restrictThresholdImpl,
+    scalingMinVal: Restricted.dependencies.scalingMinVal
+  },
+  (given): Scaling => {
+    const { scalingStatsImpl: statsImpl, scalingStatsInputViewShapeImpl: view } = given
+    const {
+      parts,
+      init,
+      restrictClamp,
+      threshold: restrictedThreshold
+    } = Restricted.make({
+      ...given,
+      restrictScaleThresholdImpl: undefined,
+      isScaleUnsigned: true
+    })
+    const { restrictScalingPre, restrictClampScaling, restrictThresholdPre, restrictClampThreshold } = parts
+    const children = {
+      scalingStatsInputViewShapeImpl: view,
+      statsImpl,
+      restrictScalingPre,
+      restrictClampScaling,
+      restrictThresholdPre,
+      restrictClampThreshold
+    }
+    return Brick.make(
+      "RuntimeDynamicStatsScaling",
+      children,
+      {},
+      {
+        apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
+          const onTrial = state.trial?.scale
+          const [s, afterStats] =
+            onTrial === undefined ? Brick.call(statsImpl, state, "statsImpl", view.apply(x)) : [onTrial, {}]
+          const scale = tf.div(restrictClamp(init(s)), magnitude(restrictedThreshold(threshold)))
+          const shaped = tf.reshape(scale, [...given.dynamicScalingBroadcastableShape(x.shape)])
+          return [shaped, Brick.remembered(state.memory, { statsImpl: afterStats })] as const
+        }
+      }
+    )
   }
 )

@@ -1,51 +1,35 @@
 /**
  * Statistics as bricks, and how they are taken: of the tensor itself, or of all weights that share a quantizer.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`, `./View.ts`.
+ * Room: core (level 2). Imports: tfjs, `./Brick.ts`, `./Reducing.ts`, `./Spread.ts`, `./View.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import * as Injector from "../inject/Injector.ts"
-import * as StatisticOp from "../op/Statistic.ts"
 import * as Brick from "./Brick.ts"
+import type { Statistic } from "./Reducing.ts"
 import type { View } from "./View.ts"
 
-/** Reduces a tensor: to a scalar, or along one axis. */
-export type Statistic = Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor>
-
-/** A statistic that is nothing but a formula: the way to add one of your own. */
-export const make = (label: string, formula: (x: tf.Tensor) => tf.Tensor): Statistic =>
-  Brick.make(label, {}, {}, { apply: (_: Brick.State, x: tf.Tensor) => [formula(x), {}] as const })
-
-const reduction = {
-  /** the axis to reduce, of the view; absent: everything */
-  statsReduceDim: Injector.optional<number | undefined>(undefined),
-  /** keeps the reduced axis with size 1 */
-  keepdim: Injector.optional(false)
-}
-const over = ({ statsReduceDim, keepdim }: { statsReduceDim: number | undefined; keepdim: boolean }) => ({
-  axis: statsReduceDim,
-  keepDims: keepdim
-})
-
-/** The largest magnitude. */
-export const AbsMax = Injector.component("AbsMax", reduction, (given) =>
-  make("AbsMax", (x) => StatisticOp.absMax(x, over(given)))
-)
-
-/** The mean magnitude. */
-export const AbsAve = Injector.component("AbsAve", reduction, (given) =>
-  make("AbsAve", (x) => StatisticOp.absMean(x, over(given)))
-)
-
-/** The magnitude at the percentile `highPercentileQ`. */
-export const AbsPercentile = Injector.component(
-  "AbsPercentile",
-  { ...reduction, highPercentileQ: Injector.required<number>() },
-  ({ highPercentileQ, ...given }) =>
-    make("AbsPercentile", (x) => StatisticOp.absPercentile(x, highPercentileQ, over(given)))
-)
-
-// ---- taking statistics --------------------------------------------------------------------------------------
+export {
+  AbsAve,
+  AbsMax,
+  AbsMaxAve,
+  AbsMaxL2,
+  AbsMinMax,
+  L1Norm,
+  L2Norm,
+  make,
+  NegativeMinOrZero,
+  over,
+  reduction,
+  type Statistic
+} from "./Reducing.ts"
+export {
+  AbsPercentile,
+  KLMinimizerThreshold,
+  MeanLearnedSigmaStd,
+  MeanSigmaStd,
+  NegativePercentileOrZero,
+  PercentileInterval
+} from "./Spread.ts"
 
 /** What a statistic is taken for: it is replaced by the one on trial while another searches. */
 export type Role = "scale" | "zeroPoint"
@@ -68,6 +52,20 @@ export const shaped = (statsImpl: Statistic, shape: ReadonlyArray<number> | unde
     }
   )
 
+/** How tracked weights are printed: the first one, and those that are joined to it. */
+const trackedParts = (viewShapeImpl: View, count: number): Readonly<Record<string, Brick.Brick>> => {
+  const extra = Array.from({ length: count - 1 }, (_, i) => [
+    String(i),
+    Brick.shown("_ViewCatParameterWrapper", { viewShapeImpl })
+  ])
+  return count === 1
+    ? { firstTrackedParam: Brick.shown("_ViewParameter", { viewShapeImpl }) }
+    : {
+        firstTrackedParam: Brick.shown("_ViewParameterWrapper", { viewShapeImpl }),
+        extraTrackedParamsList: Brick.shown("ModuleList", Object.fromEntries(extra))
+      }
+}
+
 /** The statistic of all tracked weights together, each seen through the view, or of the input if there are none. */
 export const ofParameters = (given: {
   readonly statsImpl: Statistic
@@ -75,12 +73,13 @@ export const ofParameters = (given: {
   readonly concatDim: number
   readonly shape: ReadonlyArray<number> | undefined
   readonly role: Role
+  /** how many weights there are, as far as it is known when the brick is made: for printing */
+  readonly trackedCount?: number
 }): Statistic => {
   const stats = shaped(given.statsImpl, given.shape, given.role)
-  const firstTrackedParam = Brick.shown("_ViewParameter", { viewShapeImpl: given.view })
   return Brick.make(
     "_ParameterListStats",
-    { firstTrackedParam, stats },
+    { ...trackedParts(given.view, given.trackedCount ?? 1), stats },
     {},
     {
       apply: (state: Brick.State, x: tf.Tensor) => {

@@ -1,10 +1,12 @@
 /**
  * A tensor quantizer: parameters, memory, and a pure function from a tensor to its quantized form.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `./Brick.ts`, `./View.ts`.
+ * Room: core (level 2). Imports: tfjs, `op`, `tensor`, `./Brick.ts`, `./View.ts`.
  */
-import type * as tf from "@tensorflow/tfjs-core"
+import * as tf from "@tensorflow/tfjs-core"
 import * as ViewOp from "../op/View.ts"
+import { MissingInput } from "../tensor/Errors.ts"
+import * as Host from "../tensor/Host.ts"
 import type * as Brick from "./Brick.ts"
 import type { View } from "./View.ts"
 
@@ -38,6 +40,11 @@ export interface Quantized {
   readonly zeroPoint: tf.Tensor
   readonly bitWidth: tf.Tensor
   readonly grouped?: Grouped
+  /** the scale and the zero-point before rounding, of a quantizer that has its own for that */
+  readonly preScale?: tf.Tensor
+  readonly preZeroPoint?: tf.Tensor
+  /** what the input becomes itself: a clamp that writes has put the values beyond its range back into it */
+  readonly input?: tf.Tensor
 }
 
 /** What comes from outside: the format of the input that is requantized, or that a bias or accumulator depends on. */
@@ -47,10 +54,31 @@ export interface External {
   readonly bitWidth?: tf.Tensor
   readonly signed?: boolean
 }
+/** One part of a format. */
+export type Needed = keyof External
 
 export interface TensorQuantizer extends Brick.Stateful<readonly [x: tf.Tensor, external?: External], Quantized> {
   /** the format of a minifloat quantizer */
   readonly float?: FloatFormat
+  /** what must come from outside; absent: nothing. `apply` trusts that it is there, see `checked` */
+  readonly needs?: ReadonlyArray<Needed>
+}
+
+/** What the quantizer (known by `name`) needs from outside and does not get: for the borders, before `apply`. */
+export const checked = (self: TensorQuantizer, external: External = {}, name = ""): MissingInput | undefined => {
+  const missing = (self.needs ?? []).filter((part) => external[part] === undefined)
+  return missing.length === 0 ? undefined : new MissingInput({ quantizer: name || self.label, missing })
+}
+
+/** What a quantizer with `needs` was given from outside, where the borders have checked it. */
+export const given = <Name extends Needed>(
+  self: string,
+  external: External | undefined,
+  name: Name
+): NonNullable<External[Name]> => {
+  const value = external?.[name]
+  if (value === undefined || value === null) throw new MissingInput({ quantizer: self, missing: [name] })
+  return value as NonNullable<External[Name]>
 }
 
 /** Quantizes with the quantizer's initial parameters and memory: for looking at it outside of training. */
@@ -76,26 +104,46 @@ export const merged = (quantized: Quantized, view: View, shape: ReadonlyArray<nu
 
 type Run = (state: Brick.State, x: tf.Tensor, fixedScale?: tf.Tensor) => Brick.Answer<Quantized>
 
+/** What `make` answers first, anew at each call: an attempt's tensors do not outlive it. */
+const once = (make: () => tf.Tensor): (() => tf.Tensor) => {
+  const found: Array<{ readonly values: Float32Array; readonly shape: Array<number> }> = []
+  return () => {
+    if (found[0] === undefined) {
+      const made = make()
+      found.push({ values: Host.floats(made).slice(), shape: made.shape })
+    }
+    const { values, shape } = found[0] as (typeof found)[number]
+    return tf.tensor(values, shape)
+  }
+}
+
 /**
  * Lets the statistics of a quantizer's scale and zero-point search: they may quantize with statistics on trial. While the
- * zero-point searches, the scale is the one already found.
+ * zero-point searches, the scale is the one given, or that of `scaleOf`. An attempt quantizes also where the quantizer only looks.
  */
 export const searching = (
   run: Run,
   scaleOf: (state: Brick.State, x: tf.Tensor) => tf.Tensor
 ): {
   readonly forScale: (state: Brick.State) => Brick.State
-  readonly forZeroPoint: (state: Brick.State, scale?: tf.Tensor) => Brick.State
+  readonly forZeroPoint: (state: Brick.State, scale?: tf.Tensor | (() => tf.Tensor)) => Brick.State
 } => {
   const within = (state: Brick.State, attempt: Brick.State["attempt"]): Brick.State =>
     state.trial === undefined ? { ...state, attempt } : state
+  const trying = (state: Brick.State, trial: Brick.Trial): Brick.State => ({
+    ...state,
+    tracked: undefined,
+    observing: false,
+    trial
+  })
   return {
-    forScale: (state) => within(state, (x, trial) => run({ ...state, tracked: undefined, trial }, x)[0]),
+    forScale: (state) => within(state, (x, trial) => run(trying(state, trial), x)[0]),
     forZeroPoint: (state, scale) => {
-      const fixed: { scale?: tf.Tensor | undefined } = { scale }
+      const seen: { scale?: () => tf.Tensor } = {}
       return within(state, (x, trial) => {
-        fixed.scale ??= scaleOf(state, x)
-        return run({ ...state, tracked: undefined, trial }, x, fixed.scale)[0]
+        const given = scale ?? (() => scaleOf(state, x))
+        seen.scale ??= typeof given === "function" ? once(given) : () => given
+        return run(trying(state, trial), x, seen.scale())[0]
       })
     }
   }

@@ -1,18 +1,20 @@
 /**
  * Views: how a tensor is laid out before a statistic or a quantizer looks at it.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `inject`, `./Brick.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as ViewOp from "../op/View.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import { axisOf } from "../tensor/Slices.ts"
 import * as Brick from "./Brick.ts"
 
 /** Lays a tensor out anew; `groups` says how groups were made, if they were. */
 export interface View extends Brick.Stateless<readonly [x: tf.Tensor], tf.Tensor> {
   readonly groups?: Groups
 }
-/** Groups of `size` along the axis `dim`. */
+/** Groups of `size` along the axis `dim`, counted from the end if negative. */
 export interface Groups {
   readonly size: number
   readonly dim: number
@@ -24,46 +26,94 @@ const view = (
   children: Readonly<Record<string, Brick.Brick>> = {}
 ): View => Brick.make(label, children, {}, { apply })
 
-const permuted = (dims: ReadonlyArray<number> | undefined): View =>
-  dims === undefined ? view("Identity", (x) => x) : view("PermuteDims", (x) => ViewOp.permute(x, dims))
+// ---- the order of axes --------------------------------------------------------------------------------------
 
 /** The tensor as it is. */
-export const identity: View = view("Identity", (x) => x)
+export const identity: View = { ...Brick.shown("Identity"), apply: (x: tf.Tensor) => x }
+/** The tensor as it is. */
 export const Identity = Injector.component("Identity", {}, () => identity)
+
+const isOrder = (dims: ReadonlyArray<number>): boolean => [...dims].sort((a, b) => a - b).every((dim, i) => dim === i)
+
+const permuting = (what: string, dims: ReadonlyArray<number>): View => {
+  if (!isOrder(dims))
+    throw new InvalidOptions({ what, option: "permuteDims", reason: `names each axis once, not [${dims.join(", ")}]` })
+  return view("PermuteDims", (x) => ViewOp.permute(x, dims))
+}
+
+/** The axes in the order `permuteDims`. */
+export const PermuteDims = Injector.component(
+  "PermuteDims",
+  { permuteDims: Injector.required<ReadonlyArray<number>>() },
+  ({ permuteDims }) => permuting("PermuteDims", permuteDims)
+)
+
+const order = { permuteDims: Injector.optional<ReadonlyArray<number> | undefined>(undefined) }
+const permuted = <const Label extends string>(label: Label, layout: (x: tf.Tensor) => tf.Tensor) =>
+  Injector.component(label, order, ({ permuteDims }) => {
+    const permuteImpl = permuteDims === undefined ? identity : permuting(label, permuteDims)
+    return view(label, (x) => layout(permuteImpl.apply(x)), { permuteImpl })
+  })
+
+// ---- rows ---------------------------------------------------------------------------------------------------
 
 /** The tensor as a vector. */
 export const OverTensorView = Injector.component("OverTensorView", {}, () => view("OverTensorView", ViewOp.overTensor))
 
 /** One row for each output channel, after `permuteDims`, which brings the channels to the front. */
-export const OverOutputChannelView = Injector.component(
-  "OverOutputChannelView",
-  { permuteDims: Injector.optional<ReadonlyArray<number> | undefined>(undefined) },
-  ({ permuteDims }) => {
-    const permuteImpl = permuted(permuteDims)
-    return view("OverOutputChannelView", (x) => ViewOp.overRows(permuteImpl.apply(x), 1), { permuteImpl })
-  }
-)
+export const OverOutputChannelView = permuted("OverOutputChannelView", (x) => ViewOp.overRows(x, 1))
+
+/** One row for each example of a batch, after `permuteDims`. */
+export const OverBatchOverTensorView = permuted("OverBatchOverTensorView", (x) => ViewOp.overRows(x, 1))
+
+/** One row for each output channel of each example, after `permuteDims`. */
+export const OverBatchOverOutputChannelView = permuted("OverBatchOverOutputChannelView", (x) => ViewOp.overRows(x, 2))
+
+/** One row of features for all else, after `permuteDims`, which brings the features to the end. */
+export const OverOutputFeaturesView = permuted("OverOutputFeaturesView", ViewOp.overLast)
+
+// ---- groups -------------------------------------------------------------------------------------------------
 
 const groups = { groupSize: Injector.required<number>(), groupDim: Injector.required<number>() }
+
+const grouped = (what: string, size: number, dim: number): Groups => {
+  if (!Number.isInteger(size) || size < 1)
+    throw new InvalidOptions({ what, option: "groupSize", reason: `is a whole number of at least 1, not ${size}` })
+  if (!Number.isInteger(dim)) throw new InvalidOptions({ what, option: "groupDim", reason: `is an axis, not ${dim}` })
+  return { size, dim }
+}
 
 /** Groups of `groupSize` along `groupDim`, padded with zeros at the end; a tensor that is grouped already stays as it is. */
 export const OverSubChannelBlockView = Injector.component(
   "OverSubChannelBlockView",
-  { ...groups, expandedGroupwiseShape: Injector.required<ReadonlyArray<number>>() },
-  ({ groupSize: size, groupDim: dim, expandedGroupwiseShape }): View => ({
-    ...view("OverSubChannelBlockView", (x) =>
-      x.rank === expandedGroupwiseShape.length ? x : ViewOp.group(x, size, dim)
-    ),
-    groups: { size, dim }
-  })
+  {
+    ...groups,
+    /** the shape of the grouped weight: what has as many axes is grouped already */
+    expandedGroupwiseShape: Injector.required<ReadonlyArray<number>>()
+  },
+  ({ groupSize: size, groupDim: dim, expandedGroupwiseShape: shape }): View => {
+    const what = "OverSubChannelBlockView"
+    const made = grouped(what, size, dim)
+    const rank = shape.length - 1
+    if (dim >= rank || dim < -rank)
+      throw new InvalidOptions({ what, option: "groupDim", reason: `is an axis of a tensor with ${rank}, not ${dim}` })
+    const axis = axisOf(dim, rank)
+    if (shape[axis + 1] !== size)
+      throw new InvalidOptions({
+        what,
+        option: "expandedGroupwiseShape",
+        reason: `has groups of ${size} after axis ${axis}, not [${shape.join(", ")}]`
+      })
+    return { ...view(what, (x) => (x.rank === shape.length ? x : ViewOp.group(x, size, dim))), groups: made }
+  }
 )
 
 /** The same for inputs of any shape: groups of each call's own. */
 export const DynamicOverSubChannelBlockView = Injector.component(
   "DynamicOverSubChannelBlockView",
   groups,
-  ({ groupSize: size, groupDim: dim }): View => ({
-    ...view("DynamicOverSubChannelBlockView", (x) => ViewOp.group(x, size, dim)),
-    groups: { size, dim }
-  })
+  ({ groupSize: size, groupDim: dim }): View => {
+    const made = grouped("DynamicOverSubChannelBlockView", size, dim)
+    return { ...view("DynamicOverSubChannelBlockView", (x) => ViewOp.group(x, size, dim)), groups: made }
+  }
 )

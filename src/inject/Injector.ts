@@ -51,6 +51,7 @@ export {
   valueEffect,
   valueScoped
 } from "./Binding.ts"
+export { type Foreseen, foresee } from "./Foresight.ts"
 export { diagnose, explain, mermaid } from "./Inspect.ts"
 export { treeOf as tree } from "./Tree.ts"
 export type {

@@ -11,7 +11,7 @@ import { isSource, type Source, specOf, UNSET } from "./Plan.ts"
 import { resolution } from "./Resolution.ts"
 import { headOf, show } from "./Show.ts"
 import { originOf } from "./Tree.ts"
-import { locate, type Wire, wiresOf } from "./Wiring.ts"
+import { locate, taken, type Wire, wiresOf, wiresOfAllBranches } from "./Wiring.ts"
 
 type Layered = Parameters<typeof originOf>[0]
 
@@ -67,6 +67,12 @@ const findingsFrom = (start: Walk): ReadonlyArray<Finding> => {
     }
     const visit = certain ? here : `${here}?`
     if (seen.has(here) || seen.has(visit)) return
+    const { stray } = taken(source, name)
+    if (stray !== undefined) {
+      const near = nearest(stray.wanted, stray.cases)
+      const message = `"${here}" has no case for ${prefix}${stray.on} = "${stray.wanted}" among ${stray.cases.join(", ")}${near === undefined ? "" : `; did you mean "${near}"?`}`
+      findings.push({ kind: "invalid", name: here, path: [...path, here], certain, message })
+    }
     for (const wire of wiresOf(source, name))
       step({ source, name, enclosing, prefix, path: [...path, here], certain }, wire)
     seen.add(visit)
@@ -90,7 +96,7 @@ const findingsFrom = (start: Walk): ReadonlyArray<Finding> => {
 const looksAt = (source: Source): ReadonlyArray<string> =>
   Object.keys(source.table).flatMap((name) => {
     const attribute = source.table[name]
-    const own = wiresOf(source, name).map((wire) => wire.to)
+    const own = wiresOfAllBranches(source, name).map((wire) => wire.to)
     const nested = isSource(attribute)
       ? looksAt(attribute).flatMap((to) => (to.startsWith("^.") ? [to.slice(2)] : []))
       : []
@@ -192,8 +198,14 @@ const explained = (source: Layered, frame: Frame, root: string): string => {
       return void lines.push(`${indent}${name}${name.includes(".") ? " (another level)" : " (default)"}`)
     const spec = frame.compiled.specs[slot] as Spec
     const outcome = frame.turnedOut.get(slot)
-    const by = outcome === undefined ? "" : ` (by ${spec.label})`
-    const what = outcome === undefined ? headOf(source.table[name] ?? frame.slots[slot]) : labelOf(outcome)
+    const decided = outcome !== undefined || spec.kind === "choose" || spec.kind === "value"
+    const by = decided ? ` (by ${spec.label})` : ""
+    const plain = outcome === undefined || outcome.kind === "choose" || outcome.kind === "value"
+    const what = decided
+      ? plain
+        ? show(frame.slots[slot])
+        : labelOf(outcome)
+      : headOf(source.table[name] ?? frame.slots[slot])
     const again = seen.has(name)
     lines.push(`${indent}${name} = ${what}${by}  «${originOf(source, name).winner}»${again ? " (see above)" : ""}`)
     if (again) return

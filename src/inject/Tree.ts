@@ -5,7 +5,7 @@
  */
 import type { Source } from "./Plan.ts"
 import { show } from "./Show.ts"
-import { type Wire, wiresOf } from "./Wiring.ts"
+import { taken, type Wire, wiresOf, wiresOfAllBranches } from "./Wiring.ts"
 
 interface Layered extends Source {
   readonly layers: ReadonlyArray<{ readonly name: string; readonly attributes: Readonly<Record<string, unknown>> }>
@@ -43,7 +43,7 @@ const absence = (wire: Wire): string =>
 /** The tree, from the attributes that no other looks at, or from `roots`. */
 export const treeOf = (source: Layered, roots?: ReadonlyArray<string>): string => {
   const names = Object.keys(source.table)
-  const looked = new Set(names.flatMap((name) => wiresOf(source, name).map((wire) => wire.to)))
+  const looked = new Set(names.flatMap((name) => wiresOfAllBranches(source, name).map((wire) => wire.to)))
   const tops = roots ?? names.filter((name) => !looked.has(name))
   const origin = source.layers.map(layerName).join(" <- ")
   const lines = [`Injector ${source.name || "(anonymous)"}  [${origin}]`]
@@ -56,7 +56,9 @@ export const treeOf = (source: Layered, roots?: ReadonlyArray<string>): string =
     const shadows = shadowed.map((s) => `${s.layer}: ${show(s.attribute)}`).join("; ")
     const again = seen.has(wire.to)
     const from = `«${winner}${shadows === "" ? "" : `, shadows ${shadows}`}»${again ? " (see above)" : ""}`
-    lines.push(`${head} = ${show(source.table[wire.to])}  ${from}`)
+    const { attribute, by } = taken(source, wire.to)
+    const chosen = by.length === 0 ? "" : ` (by choose ${by.join(", ")})`
+    lines.push(`${head} = ${show(attribute)}${chosen}  ${from}`)
     if (again) return
     seen.add(wire.to)
     const wires = wiresOf(source, wire.to)

@@ -8,10 +8,10 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
-import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
+import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { UnknownSign } from "../tensor/Errors.ts"
+import { MissingInput, UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 
@@ -48,7 +48,12 @@ const trackedIn = (states: States, state: Cell.Living): ReadonlyArray<tf.Tensor>
   return tracked.length === 0 ? undefined : tracked
 }
 
-const prepared = (quantizer: TensorQuantizer, states: States, state: Cell.Living, mode: Mode): Cell.State => {
+const prepared = (
+  quantizer: TensorQuantizer.TensorQuantizer,
+  states: States,
+  state: Cell.Living,
+  mode: Mode
+): Cell.State => {
   const { parameters, memory } = quantizer.prepare({
     parameters: state.parameters,
     memory: state.memory,
@@ -90,27 +95,30 @@ export const commit = (states: States): void => {
 
 // ---- quantizing ---------------------------------------------------------------------------------------------
 
-/** Quantizes with the state of a proxy; a declaration of no quantization hands `x` on. Not knowing the sign is a failure only when a quant tensor is asked for. */
-export const quantize = (states: States, proxy: QuantProxy, x: tf.Tensor, mode: Mode): readonly [Value, States] => {
+/**
+ * Quantizes with the state of a proxy; a declaration of no quantization hands `x` on. Not knowing the sign is a failure only when
+ * a quant tensor is asked for. A quantizer that needs more than `external` has throws a `MissingInput`, for `attempt`.
+ */
+export const quantize = (
+  states: States,
+  proxy: QuantProxy,
+  x: tf.Tensor,
+  mode: Mode,
+  external: TensorQuantizer.External = {}
+): readonly [Value, States] => {
   const state = stateOf(states, proxy.cell)
   const { quantizer, parameters } = state
   if (quantizer === undefined) return [x, states]
-  const tracked = trackedIn(states, state)
-  const [quantized, memory] = quantizer.apply({ parameters, memory: state.memory, training: mode.training, tracked }, x)
-  const y = QuantTensor.make({ ...quantized, signed: state.signed ?? true, training: mode.training })
+  const missing = TensorQuantizer.checked(quantizer, external, proxy.injector.name)
+  if (missing !== undefined) throw missing
+  const before = { parameters, memory: state.memory, training: mode.training, tracked: trackedIn(states, state) }
+  const [quantized, memory] = quantizer.apply(before, x, external)
+  const about = { signed: state.signed ?? true, training: mode.training, float: quantizer.float }
+  const y = QuantTensor.fromQuantized(quantized, about)
   return [y, remember(states, proxy.cell, memory)]
 }
 
-const independent = (y: Value): Value =>
-  QuantTensor.isQuantTensor(y)
-    ? {
-        ...y,
-        value: y.value.clone(),
-        scale: y.scale.clone(),
-        zeroPoint: y.zeroPoint.clone(),
-        bitWidth: y.bitWidth.clone()
-      }
-    : y.clone()
+const independent = (y: Value): Value => (QuantTensor.isQuantTensor(y) ? QuantTensor.map(y, tf.clone) : y.clone())
 
 /** One synchronous run over the cells of a layer: read once, compute purely, write once. The answer is the caller's to dispose. */
 export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [Value, States]): Value => {
@@ -129,15 +137,27 @@ export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [V
   return y
 }
 
+/** Computes with layers: that a quantizer misses an input is a failure, whatever else is thrown a defect. */
+export const attempt = <A>(f: () => A): Effect.Effect<A, MissingInput> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(f())
+    } catch (cause) {
+      return cause instanceof MissingInput ? Effect.fail(cause) : Effect.die(cause)
+    }
+  })
+
 /** Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose. */
-export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value> =>
-  Effect.sync(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
+export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value, MissingInput> =>
+  attempt(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
 
 /** The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`. */
-export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor> =>
-  Effect.sync(() => {
+export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor, MissingInput> =>
+  attempt(() => {
     const { quantizer, parameters, memory } = LeasedRef.current(proxy.cell)
     if (quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")
+    const missing = TensorQuantizer.checked(quantizer, {}, proxy.injector.name)
+    if (missing !== undefined) throw missing
     return tf.tidy(() => quantizer.apply({ parameters, memory, training: false }, x)[0].scale.clone())
   })
 

@@ -7,10 +7,11 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import type { Module } from "../core/Module.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
+import type { External } from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
+import { InvalidOptions, type MissingInput, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Layer from "./Layer.ts"
@@ -79,6 +80,22 @@ const initial = (shape: Shape, options: Erased): Cell.State => {
   }
 }
 
+/** What the quantizer of a weight may know of the layer's input. */
+const formatOf = (input: Layer.Value): External =>
+  QuantTensor.isQuantTensor(input) ? { bitWidth: input.bitWidth, signed: input.signed } : {}
+
+const integral = (x: Layer.Value): x is QuantTensor.QuantTensor =>
+  QuantTensor.isQuantTensor(x) && x.float === undefined && x.grouped === undefined
+
+/** What the quantizer of a bias may know of the products that the bias is added to: their scale, if they have one per channel. */
+const productsOf = (input: Layer.Value, weight: Layer.Value, channels: number): External => {
+  if (!integral(input) || !integral(weight)) return {}
+  const fits = (scale: tf.Tensor): boolean => scale.size === 1 || scale.size === channels
+  if (!fits(weight.scale) || input.scale.size !== 1) return { bitWidth: input.bitWidth, signed: input.signed }
+  const flat = (scale: tf.Tensor): tf.Tensor => tf.reshape(scale, [-1])
+  return { scale: tf.mul(flat(input.scale), flat(weight.scale)), bitWidth: input.bitWidth, signed: input.signed }
+}
+
 /** Makes a layer with a weight; it lives in the surrounding Scope. */
 export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, ResolutionError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -116,17 +133,26 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
     const through = (
       proxy: QuantProxy | undefined,
       states: Layer.States,
-      x: tf.Tensor,
-      mode: Layer.Mode
+      x: Layer.Value,
+      mode: Layer.Mode,
+      external?: External
     ): readonly [Layer.Value, Layer.States] =>
-      proxy === undefined ? [x, states] : Layer.quantize(states, proxy, x, mode)
+      proxy === undefined ? [x, states] : Layer.quantize(states, proxy, QuantTensor.dequantized(x), mode, external)
     const apply: Layer.Layer["apply"] = (states, x, mode) => {
       const { parameters } = Layer.stateOf(states, own)
       const bias = parameters.bias as tf.Tensor | undefined
-      const [input, afterInput] = through(inputQuant, states, QuantTensor.dequantized(x), mode)
-      const [weight, afterWeight] = through(weightQuant, afterInput, parameters.weight as tf.Tensor, mode)
+      const [input, afterInput] = through(inputQuant, states, x, mode)
+      const [weight, afterWeight] = through(
+        weightQuant,
+        afterInput,
+        parameters.weight as tf.Tensor,
+        mode,
+        formatOf(input)
+      )
       const [offset, afterBias] =
-        bias === undefined ? [undefined, afterWeight] : through(biasQuant, afterWeight, bias, mode)
+        bias === undefined || biasQuant === undefined
+          ? [bias, afterWeight]
+          : through(biasQuant, afterWeight, bias, mode, productsOf(input, weight, shape.outChannels))
       const value = QuantTensor.dequantized
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)
@@ -140,7 +166,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
 export const quantWeight = (
   layer: Weighted,
   mode: Layer.Mode = Layer.evaluation
-): Effect.Effect<QuantTensor.QuantTensor, UnknownSign> =>
+): Effect.Effect<QuantTensor.QuantTensor, UnknownSign | MissingInput> =>
   Effect.gen(function* () {
     const proxy = layer.weightQuant
     if (proxy === undefined)
@@ -152,7 +178,7 @@ export const quantWeight = (
         })
       )
     yield* Layer.requireSign(proxy)
-    return yield* Effect.sync(() =>
+    return yield* Layer.attempt(() =>
       Layer.run(layer, mode, (states) =>
         Layer.quantize(states, proxy, Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor, mode)
       )
@@ -160,8 +186,9 @@ export const quantWeight = (
   })
 
 /** The scale of the layer's weight, as evaluation uses it; the answer is the caller's to dispose. */
-export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign> =>
+export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign | MissingInput> =>
   Effect.map(quantWeight(layer), (quantized) => {
-    tf.dispose([quantized.value, quantized.zeroPoint, quantized.bitWidth])
-    return quantized.scale
+    const { scale } = quantized
+    for (const tensor of QuantTensor.tensorsOf(quantized)) if (tensor !== scale) tensor.dispose()
+    return scale
   })

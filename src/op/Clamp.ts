@@ -1,10 +1,11 @@
 /**
  * Clamps between tensors and numbers, and what their gradients see.
  *
- * Room: op (level 1). Imports: tfjs, `tensor`, `./Round.ts`.
+ * Room: op (level 1). Imports: tfjs, `tensor`, `./Round.ts`. Laws: test/op/Clamp.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Gradient from "../tensor/Gradient.ts"
+import * as Host from "../tensor/Host.ts"
 import { straightThrough } from "./Round.ts"
 
 /** Sums a gradient over the axes along which `shape` was broadcast. */
@@ -14,16 +15,81 @@ const unbroadcast = (dy: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor => 
   return tf.reshape(axes.length === 0 ? dy : tf.sum(dy, axes, true), [...shape])
 }
 
+const { fround } = Math
+
+/**
+ * Between two numbers, `low <= high`, as fast vector operations: `tf.clipByValue` makes the lower bound of NaN on WASM, so what is
+ * added is 0, but NaN for NaN. The zero is negative so that -0 stays, unless a bound is 0 (its sign depends on the backend).
+ */
+const clipped = (x: tf.Tensor, low: number, high: number): tf.Tensor => {
+  const zero = tf.scalar(low === 0 || high === 0 ? 0 : -0)
+  return tf.add(tf.clipByValue(x, fround(low), fround(high)), tf.div(zero, tf.add(tf.abs(x), 1)))
+}
+
+/** `u = high if x > high else x; y = low if u < low else u`, in the shape of all three. */
 const select = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tensor => {
-  const below = tf.where(tf.greater(x, high), tf.add(high, tf.zerosLike(x)), x)
-  return tf.where(tf.less(below, low), tf.add(low, tf.zerosLike(x)), below)
+  const shape = broadcast(x, low, high)
+  const [bottom, top] = [single(low), single(high)]
+  if (bottom <= top) return clipped(spread(x, shape), bottom, top)
+  const input = spread(x, shape)
+  const [least, most] = [spread(low, shape), spread(high, shape)]
+  const below = tf.where(tf.greater(input, most), most, input)
+  return tf.where(tf.less(below, least), least, below)
+}
+
+const broadcast = (...all: ReadonlyArray<tf.Tensor>): Array<number> =>
+  all.reduce<Array<number>>((shape, t) => tf.broadcast_util.assertAndGetBroadcastShape(shape, t.shape), [])
+
+/** In a shape; a multiplication is faster than `tf.broadcastTo` on WASM. */
+const spread = (x: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor =>
+  tf.util.arraysEqual(x.shape, [...shape]) ? x : tf.mul(x, tf.ones([...shape]))
+
+/** The number of a tensor with one element; NaN for all others. */
+const single = (x: tf.Tensor): number => (x.size === 1 ? (Host.floats(x)[0] as number) : Number.NaN)
+
+type Routed = readonly [x: tf.Tensor, low: tf.Tensor, high: tf.Tensor]
+
+/** Where the gradient goes, with a single number for each bound. */
+const routeSingle = (dy: tf.Tensor, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): Routed => {
+  const [bottom, top] = [single(low), single(high)]
+  let toLow = 0
+  let toHigh = 0
+  const toX = Host.zip(x, dy, (from, g, to) => {
+    for (let i = 0; i < from.length; i++) {
+      const v = from[i] as number
+      const given = g[i] as number
+      if (Math.min(v, top) < bottom) toLow += given
+      else if (v > top) toHigh += given
+      else to[i] = given
+    }
+  })
+  return [toX, tf.fill(low.shape, toLow), tf.fill(high.shape, toHigh)]
+}
+
+/** Where the gradient goes, with bounds of any shape. */
+const routeEach = (dy: tf.Tensor, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): Routed => {
+  const [values, bottoms, tops] = [x, low, high].map((t) => Host.floats(spread(t, dy.shape))) as [
+    Float32Array,
+    Float32Array,
+    Float32Array
+  ]
+  /** what of `dy` goes to the one that `selected` tells by the place */
+  const part = (like: tf.Tensor, selected: (i: number) => boolean): tf.Tensor => {
+    const taken = Host.transform(dy, (g, to) => {
+      for (let i = 0; i < g.length; i++) to[i] = selected(i) ? (g[i] as number) : 0
+    })
+    return unbroadcast(taken, like.shape)
+  }
+  const under = (i: number): boolean => Math.min(values[i] as number, tops[i] as number) < (bottoms[i] as number)
+  const over = (i: number): boolean => !under(i) && (values[i] as number) > (tops[i] as number)
+  return [part(x, (i) => !under(i) && !over(i)), part(low, under), part(high, over)]
 }
 
 /**
  * Clamps between two tensors; the gradient goes to whichever of the three was selected.
  *
- * - formula:  `u = high if x > high else x; y = low if u < low else u`
- * - shapes:   `x [...d], low, high broadcast to [...d] -> y [...d]`
+ * - formula:  `u = high if x > high else x; y = low if u < low else u`: the low bound wins where the two cross
+ * - shapes:   `x, low, high broadcast to [...d] -> y [...d]`
  * - gradient: by selection, to x, low or high (summed over broadcast axes); a value equal to a bound counts as x
  * - errors:   none; NaN passes
  * - source:   Brevitas, function/ops.py (tensor_clamp)
@@ -35,16 +101,10 @@ export const between: (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => tf.Tens
   (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => ({
     value: select(x, low, high),
     saved: [x, low, high],
-    gradient: (dy, [input, bottom, top]: readonly [tf.Tensor, tf.Tensor, tf.Tensor]) => {
-      const over = tf.greater(input, top)
-      const under = tf.less(tf.where(over, tf.add(top, tf.zerosLike(input)), input), bottom)
-      const none = tf.zerosLike(dy)
-      return [
-        tf.where(tf.logicalOr(over, under), none, dy),
-        unbroadcast(tf.where(under, dy, none), bottom.shape),
-        unbroadcast(tf.where(under, none, tf.where(over, dy, none)), top.shape)
-      ]
-    }
+    gradient: (dy, [x, low, high]: readonly [tf.Tensor, tf.Tensor, tf.Tensor]) =>
+      low.size === 1 && high.size === 1 && x.size === dy.size
+        ? routeSingle(dy, x, low, high)
+        : routeEach(dy, x, low, high)
   })
 )
 
@@ -52,8 +112,8 @@ export const between: (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => tf.Tens
  * Clamps between two tensors with the gradient of the identity.
  *
  * - formula:  as `between`
- * - shapes:   `x [...d], low, high broadcast to [...d] -> y [...d]`
- * - gradient: `dx = dy`; nothing to the bounds
+ * - shapes:   `x, low, high broadcast to [...d] -> y [...d]`
+ * - gradient: `dx = dy` (summed over broadcast axes); nothing to the bounds
  * - errors:   none; NaN passes
  * - source:   Brevitas, function/ops_ste.py (tensor_clamp_ste)
  *
@@ -61,7 +121,92 @@ export const between: (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) => tf.Tens
  * @since 0.1.0
  */
 export const betweenStraightThrough = (x: tf.Tensor, low: tf.Tensor, high: tf.Tensor): tf.Tensor =>
-  straightThrough((input) => select(input, low, high))(x)
+  Gradient.customGradient((input: tf.Tensor) => ({
+    value: select(input, low, high),
+    gradient: (dy) => [unbroadcast(dy, input.shape)]
+  }))(x)
+
+/** Within numbers; if they cross, all is the high one. */
+const held = (x: tf.Tensor, low: number, high: number): tf.Tensor => clipped(x, Math.min(low, high), high)
+
+/** The gradient where x lies within two numbers. */
+const inside = (dy: tf.Tensor, x: tf.Tensor, low: number, high: number): tf.Tensor => {
+  const [bottom, top] = [fround(low), fround(high)]
+  return Host.zip(x, dy, (from, g, to) => {
+    for (let i = 0; i < from.length; i++) {
+      const v = from[i] as number
+      to[i] = v >= bottom && v <= top ? (g[i] as number) : 0
+    }
+  })
+}
+
+/**
+ * Clamps between two numbers.
+ *
+ * - formula:  `y = min(max(x, low), high)`: the high bound wins where the two cross
+ * - shapes:   `x [...d] -> y [...d]`
+ * - gradient: `dx = dy` where `low <= x <= high`, else 0, also for NaN
+ * - errors:   none; NaN passes
+ * - source:   PyTorch's clamp
+ *
+ * @category clamp
+ * @since 0.2.0
+ */
+export const within = (x: tf.Tensor, low: number, high: number): tf.Tensor =>
+  Gradient.customGradient((input: tf.Tensor) => ({
+    value: held(input, low, high),
+    saved: [input],
+    gradient: (dy, [x]: readonly [tf.Tensor]) => [inside(dy, x, low, high)]
+  }))(x)
+
+/**
+ * Clamps between two numbers with the gradient of the identity.
+ *
+ * - formula:  as `within`
+ * - shapes:   `x [...d] -> y [...d]`
+ * - gradient: `dx = dy`
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, function/ops_ste.py (scalar_clamp_ste)
+ *
+ * @category clamp
+ * @since 0.2.0
+ */
+export const withinStraightThrough = (x: tf.Tensor, low: number, high: number): tf.Tensor =>
+  straightThrough((input) => held(input, low, high))(x)
+
+/**
+ * Keeps values from falling below a number.
+ *
+ * - formula:  `y = max(x, low)`
+ * - shapes:   `x [...d] -> y [...d]`
+ * - gradient: `dx = dy` where `x >= low`, else 0, also for NaN
+ * - errors:   none; NaN passes
+ * - source:   PyTorch's clamp_min
+ *
+ * @category clamp
+ * @since 0.2.0
+ */
+export const notBelow = (x: tf.Tensor, low: number): tf.Tensor =>
+  Gradient.customGradient((input: tf.Tensor) => ({
+    value: held(input, low, Number.POSITIVE_INFINITY),
+    saved: [input],
+    gradient: (dy, [x]: readonly [tf.Tensor]) => [inside(dy, x, low, Number.POSITIVE_INFINITY)]
+  }))(x)
+
+/**
+ * Keeps values from falling below a number, with the gradient of the identity.
+ *
+ * - formula:  as `notBelow`
+ * - shapes:   `x [...d] -> y [...d]`
+ * - gradient: `dx = dy`
+ * - errors:   none; NaN passes
+ * - source:   Brevitas, function/ops_ste.py (scalar_clamp_min_ste)
+ *
+ * @category clamp
+ * @since 0.2.0
+ */
+export const notBelowStraightThrough = (x: tf.Tensor, low: number): tf.Tensor =>
+  straightThrough((input) => held(input, low, Number.POSITIVE_INFINITY))(x)
 
 /**
  * Keeps a magnitude from falling below a bound, with the gradient of the identity.
@@ -76,9 +221,13 @@ export const betweenStraightThrough = (x: tf.Tensor, low: tf.Tensor, high: tf.Te
  * @since 0.1.0
  */
 export const atLeast = (x: tf.Tensor, min: number): tf.Tensor => {
-  const bound = Math.abs(min)
-  return straightThrough((input) => {
-    const signed = tf.where(tf.greaterEqual(input, 0), tf.fill(input.shape, bound), tf.fill(input.shape, -bound))
-    return tf.where(tf.less(tf.abs(input), bound), signed, input)
-  })(x)
+  const bound = fround(Math.abs(min))
+  return straightThrough((input) =>
+    Host.transform(input, (from, to) => {
+      for (let i = 0; i < from.length; i++) {
+        const v = from[i] as number
+        to[i] = Math.abs(v) < bound ? (v >= 0 ? bound : -bound) : v
+      }
+    })
+  )(x)
 }

@@ -1,9 +1,10 @@
 /**
- * Powers of two and binary logarithms, exact where the result is: on the cpu and wasm backends the same bits.
+ * Powers of two and binary logarithms, exact where the result is: the same bits on every backend.
  *
- * Room: op (level 1). Imports: tfjs, `tensor`.
+ * Room: op (level 1). Imports: tfjs, `tensor`. Laws: test/op/PowerOfTwo.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Float32 from "../tensor/Float32.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Host from "../tensor/Host.ts"
 
@@ -20,7 +21,7 @@ import * as Host from "../tensor/Host.ts"
  * @since 0.2.0
  */
 export const exp2: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => {
-  const value = Host.map(x, (n) => 2 ** n)
+  const value = Host.map(x, Float32.exp2)
   return {
     value,
     saved: [value],
@@ -31,7 +32,7 @@ export const exp2: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.
 /**
  * The binary logarithm, rounded to float32 before anything else looks at it.
  *
- * - formula:  `y = log2(x)`, exact for powers of two
+ * - formula:  `y = log2(x)`, exact for powers of two; just below one the nearest float32 may be the whole number itself
  * - shapes:   `x [...d] -> y [...d]`
  * - gradient: `dx = dy / (x * ln 2)`
  * - errors:   none; NaN for x < 0, -inf for 0
@@ -41,7 +42,7 @@ export const exp2: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.
  * @since 0.2.0
  */
 export const log2: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => ({
-  value: Host.map(x, Math.log2),
+  value: Host.map(x, Float32.log2),
   saved: [x],
   gradient: (dy, [input]: readonly [tf.Tensor]) => [tf.div(dy, tf.mul(input, Math.LN2))]
 }))

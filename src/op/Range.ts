@@ -1,7 +1,7 @@
 /**
- * Ranges of integer formats.
+ * Ranges of integer formats, and of sums of products of them.
  *
- * Room: op (level 1). Imports: tfjs, `./PowerOfTwo.ts`.
+ * Room: op (level 1). Imports: tfjs, `./PowerOfTwo.ts`. Laws: test/op/Range.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { exp2 } from "./PowerOfTwo.ts"
@@ -17,10 +17,10 @@ export interface IntegerRange {
  * The largest integer of a format.
  *
  * - formula:  `signed: 2^(b-1) - 1; unsigned: 2^b - 1 - narrowRange`
- * - shapes:   `b [] -> y []`
+ * - shapes:   `b [...d] -> y [...d]`
  * - gradient: `db = dy * ln(2) * 2^(b-1)` or `2^b`
- * - errors:   none
- * - source:   Brevitas, function/ops.py
+ * - errors:   none; widths need not be whole
+ * - source:   Brevitas, function/ops.py (max_int)
  *
  * @category range
  * @since 0.1.0
@@ -32,13 +32,31 @@ export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRang
  * The smallest integer of a format.
  *
  * - formula:  `signed: -2^(b-1) + narrowRange; unsigned: 0`
- * - shapes:   `b [] -> y []`
+ * - shapes:   `b [...d] -> y [...d]`
  * - gradient: `db = -dy * ln(2) * 2^(b-1)`, or 0
- * - errors:   none
- * - source:   Brevitas, function/ops.py
+ * - errors:   none; widths need not be whole
+ * - source:   Brevitas, function/ops.py (min_int)
  *
  * @category range
  * @since 0.1.0
  */
 export const minInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
   signed ? tf.add(tf.neg(exp2(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0) : tf.mul(bitWidth, 0)
+
+/**
+ * The largest l1 norm of integer weights with which no sum of products overflows an accumulator, whatever the inputs are.
+ *
+ * - formula:  `(2^(P-1) - 1) * 2^(S - N)`, accumulator bits P, input bits N, S = 1 for signed inputs, else 0
+ * - shapes:   `P, N broadcast to [...d] -> y [...d]`
+ * - gradient: `dP = dy * ln(2) * 2^(P-1) * 2^(S - N)`, `dN = -dy * ln(2) * y`
+ * - errors:   none; widths need not be whole
+ * - source:   Colbert, Pappalardo, Petri-Koenig 2023, arXiv:2301.13376
+ *
+ * @category range
+ * @since 0.2.0
+ */
+export const l1Bound = (accumulatorBitWidth: tf.Tensor, inputBitWidth: tf.Tensor, inputIsSigned: boolean): tf.Tensor =>
+  tf.mul(
+    maxInt(accumulatorBitWidth, { signed: true, narrowRange: false }),
+    exp2(tf.sub(inputIsSigned ? 1 : 0, inputBitWidth))
+  )

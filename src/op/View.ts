@@ -1,9 +1,12 @@
 /**
  * Views of a tensor: rows for statistics per channel, groups along an axis, and back.
  *
- * Room: op (level 1). Imports: tfjs.
+ * Room: op (level 1). Imports: tfjs, `tensor`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
+import * as Host from "../tensor/Host.ts"
+import * as Slices from "../tensor/Slices.ts"
 
 /**
  * All elements as a vector.
@@ -63,7 +66,43 @@ export const overLast = (x: tf.Tensor): tf.Tensor =>
  * @category view
  * @since 0.2.0
  */
-export const permute = (x: tf.Tensor, dims: ReadonlyArray<number>): tf.Tensor => tf.transpose(x, [...dims])
+export const permute = (x: tf.Tensor, dims: ReadonlyArray<number>): tf.Tensor =>
+  dims.every((dim, i) => dim === i) ? x : tf.transpose(x, [...dims])
+
+/**
+ * An axis made longer with zeros, or cut: at its end.
+ *
+ * - formula:  `y[..., i, ...] = x[..., i, ...] if i < d else 0`
+ * - shapes:   `x [..., d, ...] -> y [..., size, ...]`
+ * - gradient: `dx` is `dy` cut, or made longer with zeros
+ * - errors:   none
+ * - source:   PyTorch's pad
+ *
+ * @category view
+ * @since 0.2.0
+ */
+export const resize = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
+  x.shape[axis] === size
+    ? x
+    : Gradient.customGradient((x: tf.Tensor) => ({
+        value: resized(x, axis, size),
+        gradient: (dy) => [resized(dy, axis, x.shape[axis] as number)]
+      }))(x)
+
+/** Row after row on the host: the kernels of pad and slice are slower. */
+const resized = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
+  const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1))
+  const [before, after] = [(x.shape[axis] as number) * inner, size * inner]
+  const kept = Math.min(before, after)
+  const from = Host.floats(x)
+  const to = new Float32Array(tf.util.sizeFromShape(x.shape.slice(0, axis)) * after)
+  for (let i = 0, j = 0; j < to.length; i += before, j += after) to.set(from.subarray(i, i + kept), j)
+  return tf.tensor(
+    to,
+    x.shape.map((d, i) => (i === axis ? size : d)),
+    "float32"
+  )
+}
 
 /**
  * Zeros at the end of an axis, up to a multiple of a size.
@@ -77,14 +116,9 @@ export const permute = (x: tf.Tensor, dims: ReadonlyArray<number>): tf.Tensor =>
  * @category view
  * @since 0.2.0
  */
-export const padToMultiple = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
-  const missing = (size - ((x.shape[axis] as number) % size)) % size
-  return missing === 0
-    ? x
-    : tf.pad(
-        x,
-        x.shape.map((_, i): [number, number] => [0, i === axis ? missing : 0])
-      )
+export const padToMultiple = (x: tf.Tensor, dim: number, size: number): tf.Tensor => {
+  const axis = Slices.axisOf(dim, x.rank)
+  return resize(x, axis, Math.ceil((x.shape[axis] as number) / size) * size)
 }
 
 /**
@@ -99,7 +133,8 @@ export const padToMultiple = (x: tf.Tensor, axis: number, size: number): tf.Tens
  * @category view
  * @since 0.2.0
  */
-export const group = (x: tf.Tensor, size: number, axis: number): tf.Tensor => {
+export const group = (x: tf.Tensor, size: number, dim: number): tf.Tensor => {
+  const axis = Slices.axisOf(dim, x.rank)
   const padded = padToMultiple(x, axis, size)
   return tf.reshape(padded, [
     ...padded.shape.slice(0, axis),
@@ -107,6 +142,43 @@ export const group = (x: tf.Tensor, size: number, axis: number): tf.Tensor => {
     size,
     ...padded.shape.slice(axis + 1)
   ])
+}
+
+/**
+ * One element for all of a new extent of its axis.
+ *
+ * - formula:  `y[..., i, ...] = x[..., 0, ...]`
+ * - shapes:   `x [..., 1, ...] -> y [..., size, ...]`
+ * - gradient: `dx = sum dy` along the axis
+ * - errors:   none
+ * - source:   PyTorch's expand
+ *
+ * @category view
+ * @since 0.2.0
+ */
+export const repeat = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
+  Gradient.customGradient((x: tf.Tensor) => ({
+    value: repeated(x, axis, size),
+    gradient: (dy) => {
+      const slices = Slices.of(dy, { axis, keepDims: true })
+      return [Slices.tensor(slices, Slices.sum(slices))]
+    }
+  }))(x)
+
+const repeated = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
+  const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1))
+  const from = Host.floats(x)
+  const to = new Float32Array(from.length * size)
+  for (let i = 0; i < from.length; i += inner) {
+    const end = (i + inner) * size
+    if (inner === 1) to.fill(from[i] as number, i * size, end)
+    else for (let j = i * size; j < end; j += inner) to.set(from.subarray(i, i + inner), j)
+  }
+  return tf.tensor(
+    to,
+    x.shape.map((d, i) => (i === axis ? size : d)),
+    "float32"
+  )
 }
 
 /**
@@ -121,26 +193,14 @@ export const group = (x: tf.Tensor, size: number, axis: number): tf.Tensor => {
  * @category view
  * @since 0.2.0
  */
-export const ungroup = (x: tf.Tensor, size: number, axis: number, shape: ReadonlyArray<number>): tf.Tensor => {
+export const ungroup = (x: tf.Tensor, size: number, dim: number, shape: ReadonlyArray<number>): tf.Tensor => {
   if (x.rank <= shape.length) return x
-  const inner = x.shape[axis + 1] as number
-  const whole =
-    inner === size
-      ? x
-      : tf.tile(
-          x,
-          x.shape.map((_, i) => (i === axis + 1 ? size : 1))
-        )
-  const merged = tf.reshape(whole, [
+  const axis = Slices.axisOf(dim, shape.length)
+  const whole = x.shape[axis + 1] === size ? x : repeat(x, axis + 1, size)
+  const joined = tf.reshape(whole, [
     ...x.shape.slice(0, axis),
     (x.shape[axis] as number) * size,
     ...x.shape.slice(axis + 2)
   ])
-  return merged.shape[axis] === shape[axis]
-    ? merged
-    : tf.slice(
-        merged,
-        shape.map(() => 0),
-        merged.shape.map((d, i) => (i === axis ? (shape[axis] as number) : d))
-      )
+  return resize(joined, axis, shape[axis] as number)
 }

@@ -148,6 +148,17 @@ export class UnknownSign extends Data.TaggedError("UnknownSign")<{ readonly inje
   }
 }
 
+/** A quantizer depends on the format of something else, which was not handed to it. */
+export class MissingInput extends Data.TaggedError("MissingInput")<{
+  readonly quantizer: string
+  /** the parts of the format that are missing */
+  readonly missing: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    return `${this.quantizer} needs ${this.missing.join(", ")} from outside; hand it a quant tensor (a layer's input with an input quantizer, or from a layer with returnQuantTensor), or choose a quantizer with a scale of its own.`
+  }
+}
+
 // ---- the world outside --------------------------------------------------------------------------------------
 
 /** A backend of TensorFlow.js could not be started. */

@@ -78,14 +78,45 @@ export const bilinear =
 
 // ---- operations ---------------------------------------------------------------------------------------------
 
+/** What `f` computes, without a gradient path to anything; its steps are not recorded, so what it makes besides is disposed. */
+export const withoutGradient: (f: () => tf.Tensor) => tf.Tensor = (f) =>
+  customGradient((): Differentiable<readonly []> => ({ value: tf.clone(f()), gradient: () => [] }))()
+
+/** The same for what is no tensor: numbers that `f` reads out of the tensors that it makes. */
+export const unrecorded = <A>(f: () => A): A => {
+  const answers: Array<A> = []
+  withoutGradient(() => {
+    answers.push(f())
+    return tf.scalar(0)
+  }).dispose()
+  return answers[0] as A
+}
+
+/** The same value without a gradient path. */
+export const stopped = (x: tf.Tensor): tf.Tensor => withoutGradient(() => x)
+
 /**
  * The value of `f` and its gradients (of the sum of its elements, where it has several). The caller owns all of them, unless a
- * `tf.tidy` is around; what `f` makes besides is disposed, except what it `tf.keep`s.
+ * `tf.tidy` is around; what `f` makes besides is disposed, except what it `tf.keep`s. What `f` throws is thrown when that is done:
+ * thrown through the tape, it would leave behind what the tape has saved.
  */
 export const valueAndGradients = (
   f: (parameters: ReadonlyArray<tf.Tensor>) => tf.Tensor,
   parameters: ReadonlyArray<tf.Tensor>
 ): ValueAndGradients => {
-  const { value, grads } = tf.engine().gradients(() => f(parameters), [...parameters], undefined, true)
+  const thrown: Array<unknown> = []
+  const guarded = (): tf.Tensor => {
+    try {
+      return f(parameters)
+    } catch (cause) {
+      thrown.push(cause)
+      return tf.scalar(0)
+    }
+  }
+  const { value, grads } = tf.engine().gradients(guarded, [...parameters], undefined, true)
+  if (thrown.length > 0) {
+    value.dispose()
+    throw thrown[0]
+  }
   return { value, gradients: grads.map((gradient: tf.Tensor | undefined) => gradient ?? null) }
 }

@@ -48,7 +48,11 @@ export interface Options {
   readonly onStep: (done: number, total: number, loss: number) => Effect.Effect<void>
 }
 
-const using = <A>(images: Images, indices: Uint32Array, f: (batch: Batch) => Effect.Effect<A>): Effect.Effect<A> =>
+const using = <A, E>(
+  images: Images,
+  indices: Uint32Array,
+  f: (batch: Batch) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => batch(images, indices)),
     f,

@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
+import type { MissingInput } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Tree from "../tensor/Tree.ts"
 import type * as Optimizer from "./Optimizer.ts"
@@ -50,8 +51,12 @@ export const make = (model: Layer.Layer, optimizer: Optimizer.Optimizer): Effect
   )
 
 /** One step on a batch; answers with the loss. `loss` gets the model's output. */
-export const step = (self: Trainer, x: tf.Tensor, loss: (y: tf.Tensor) => tf.Tensor): Effect.Effect<number> =>
-  Effect.sync(() => {
+export const step = (
+  self: Trainer,
+  x: tf.Tensor,
+  loss: (y: tf.Tensor) => tf.Tensor
+): Effect.Effect<number, MissingInput> =>
+  Layer.attempt(() => {
     const before = Layer.read(self.model)
     const optimizerBefore = MutableRef.get(self.state)
     const result = tf.tidy(() => {

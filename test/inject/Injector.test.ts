@@ -675,6 +675,8 @@ describe("looking inside", () => {
     scalingImpl: Scaling,
     scalingInit: value(["module"], (m: { readonly max: number }) => m.max)
   }).pipe(Injector.let({ signed: false }))
+  /** the same, with a flag that only the running program knows */
+  const open = Injector.let(q, { isClamped: value([], () => true) })
   it("the tree shows winners, defaults, branches and what is missing", () => {
     expect(Injector.tree(Injector.let(quantizer, { scalingInit: 2 }))).toBe(
       [
@@ -687,8 +689,17 @@ describe("looking inside", () => {
     )
     expect(Injector.tree(q).split("\n")).toEqual([
       "Injector Base  [Base <- let#1]",
-      "└─ tensorQuant = choose(isClamped) { true: Clamped, false: Binary }  «Base»",
+      "└─ tensorQuant = Binary(scalingImpl, signed = true) (by choose isClamped)  «Base»",
       "   ├─ isClamped = false  «Base»",
+      "   ├─ scalingImpl = Scaling(scalingInit)  «Base»",
+      "   │  └─ scalingInit = value(module)  «Base»",
+      "   │     └─ module  ✗ MISSING",
+      "   └─ signed = false  «let#1»"
+    ])
+    expect(Injector.tree(open).split("\n")).toEqual([
+      "Injector Base  [Base <- let#1 <- let#2]",
+      "└─ tensorQuant = choose(isClamped) { true: Clamped, false: Binary }  «Base»",
+      "   ├─ isClamped = value()  «let#2, shadows Base: false»",
       "   ├─ ? scalingImpl = Scaling(scalingInit)  «Base»",
       "   │  └─ scalingInit = value(module)  «Base»",
       "   │     └─ module  ✗ MISSING",
@@ -729,7 +740,7 @@ describe("looking inside", () => {
       "tensorQuant = Binary (by choose isClamped)  «Base»",
       "  isClamped = false  «Base»",
       "  scalingImpl = Scaling  «Base»",
-      "    scalingInit = value  «Base»",
+      "    scalingInit = 3 (by value)  «Base»",
       "      module = { max }  «given»",
       "  signed = false  «let#1»"
     ])
@@ -740,12 +751,14 @@ describe("looking inside", () => {
     expect(told.split("\n")[0]).toBe("a = -> b (by value)  «make»")
   })
   it("diagnose finds what is missing, certain or not", () => {
-    const findings = Injector.diagnose(q, ["tensorQuant"])
-    expect(findings.map(({ kind, name, certain }) => `${kind} ${name} ${certain}`)).toEqual([
-      "missing module false",
-      "missing high false"
-    ])
-    expect(findings[0]).toMatchObject({
+    const told = (self: Injector.Any) =>
+      Injector.diagnose(self, ["tensorQuant"])
+        .filter(({ kind }) => kind !== "unused")
+        .map(({ kind, name, certain }) => `${kind} ${name} ${certain}`)
+    expect(told(q)).toEqual(["missing module true"])
+    expect(told(Injector.let(q, { isClamped: true }))).toEqual(["missing module true", "missing high true"])
+    expect(told(open)).toEqual(["missing module false", "missing high false"])
+    expect(Injector.diagnose(q, ["tensorQuant"])[0]).toMatchObject({
       path: ["tensorQuant", "scalingImpl", "scalingInit"],
       message: '"module" is missing, needed by tensorQuant > scalingImpl > scalingInit'
     })
@@ -757,16 +770,82 @@ describe("looking inside", () => {
   })
   it("diagnose is certain if one of two ways is", () => {
     const Both = component("Both", { maybe: required<unknown>(), x: required<unknown>() }, (given) => given)
-    const both = Injector.make({
-      both: Both,
-      maybe: choose("flag", { on: link("x"), off: 1 }),
-      flag: "on",
-      x: link("absent")
-    })
-    expect(Injector.diagnose(both, ["both"]).map(({ certain, path }) => [certain, path.length])).toEqual([
+    const both = (flag: unknown) =>
+      Injector.make({ both: Both, maybe: choose("flag", { on: link("x"), off: 1 }), flag, x: link("absent") })
+    const told = (flag: unknown) =>
+      Injector.diagnose(both(flag), ["both"]).map(({ certain, path }) => [certain, path.length])
+    expect(told("on")).toEqual([[true, 3]])
+    expect(told("off")).toEqual([[true, 2]])
+    expect(told(value([], () => "on"))).toEqual([
       [false, 3],
       [true, 2]
     ])
+  })
+  it("diagnose follows the flag of a branch through links, and finds a case that is not there", () => {
+    const branch = choose("flag", { on: link("absent"), off: choose("other", { yes: 1 }) })
+    const told = (self: Injector.Any) => Injector.diagnose(self, ["it"]).map(({ message }) => message)
+    const far = Injector.make({
+      it: branch,
+      flag: link("sub", "up"),
+      sub: Injector.make({ up: parent("way") }),
+      way: "on"
+    })
+    expect(told(far)).toEqual(['"absent" is missing, needed by it'])
+    const fields = Injector.make({ it: branch, flag: link("flags", "flags"), flags: { flags: "off" }, other: "yes" })
+    expect(Injector.diagnose(fields, ["it"]).map(({ certain }) => certain)).toEqual([false])
+    const ring = Injector.make({ it: branch, flag: link("more"), more: link("flag"), other: "yes" })
+    expect(Injector.diagnose(ring, ["it"]).some(({ kind }) => kind === "circular")).toBe(true)
+    expect(told(Injector.make({ it: branch, flag: "oof", other: "yes" }))).toEqual([
+      '"it" has no case for flag = "oof" among on, off; did you mean "off"?'
+    ])
+    expect(told(Injector.make({ it: branch, flag: "off", other: "no" }))).toEqual([
+      '"it" has no case for other = "no" among yes'
+    ])
+  })
+  it("foresee tells what would come out, and builds nothing", () => {
+    let built = 0
+    const Part = component("Part", { size: required<number>(), mode: optional("x") }, () => ++built)
+    const self = Injector.make("Q", {
+      top: component("Top", { part: required<number>(), size: optional(0), other: optional(1) }, () => ++built),
+      part: choose("flag", { on: Part, off: link("nowhere") }),
+      flag: value(["size"], (size: number) => (size > 2 ? "on" : "off")),
+      size: link("sub", "double"),
+      sub: Injector.make({ double: value(["up"], (n: number) => 2 * n), up: parent("n") }),
+      n: 4,
+      far: value(["module"], () => 1),
+      lost: link("nowhere"),
+      none: choose("flag", { off: 1 }),
+      throws: value([], () => {
+        throw new Error("no")
+      }),
+      scoped: Injector.valueScoped(
+        [],
+        () => ++built,
+        () => {}
+      ),
+      a: link("b"),
+      b: value(["a"], (a: number) => a)
+    })
+    expect(Injector.foresee(self, ["top"])).toEqual({
+      top: { kind: "built", label: "Top", names: ["part", "size", "other"] },
+      part: { kind: "built", label: "Part", names: ["size", "mode"] },
+      flag: { kind: "constant", value: "on" },
+      size: { kind: "constant", value: 8 },
+      n: { kind: "constant", value: 4 }
+    })
+    const kinds = Object.entries(Injector.foresee(self, ["far", "lost", "none", "throws", "scoped", "a"]))
+    expect(Object.fromEntries(kinds.map(([name, { kind }]) => [name, kind]))).toMatchObject({
+      far: "open",
+      lost: "open",
+      nowhere: "missing",
+      module: "missing",
+      none: "open",
+      throws: "open",
+      scoped: "open",
+      a: "circular",
+      b: "circular"
+    })
+    expect(built).toBe(0)
   })
   it("diagnose finds circles, links that lead nowhere, and what nothing looks at", () => {
     const kinds = (self: Injector.Any, roots?: ReadonlyArray<string>) =>

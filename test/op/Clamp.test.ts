@@ -89,4 +89,43 @@ for (const [backend, layer] of [
         })
       expect(at(atLeast(0.5), [nan], 0, 0).value).toEqual([nan])
     })
+
+    /** A clamp between numbers: its value, and the gradient of x where 1, 2, 3, … comes in. */
+    const scalar = (f: (x: tf.Tensor) => tf.Tensor, x: Values) => {
+      const { value, gradients } = at((t) => f(t), x, 0, 0)
+      return [value, gradients[0]]
+    }
+    it("between: a scalar takes the shape of its bounds, and the gradients are summed", () => {
+      expect(at(Clamp.between, 1, [0, 2, -3], [3, 4, -2])).toEqual({
+        value: [1, 2, -2],
+        gradients: [[1], [0, 2, 0], [0, 0, 3]],
+        shapes: [[], [3], [3]]
+      })
+      expect(at(Clamp.betweenStraightThrough, 1, [0, 2, -3], [3, 4, -2]).gradients[0]).toEqual([6])
+    })
+    it("within: the high bound wins where they cross; no gradient beyond the bounds and for NaN", () => {
+      const x = [-3, -1, 0.5, 2, 5, nan, inf, -inf]
+      const value = [-1, -1, 0.5, 2, 2, nan, 2, -1]
+      expect(scalar((t) => Clamp.within(t, -1, 2), x)).toEqual([value, [0, 2, 3, 4, 0, 0, 0, 0]])
+      expect(scalar((t) => Clamp.withinStraightThrough(t, -1, 2), x)).toEqual([value, [1, 2, 3, 4, 5, 6, 7, 8]])
+      for (const f of [Clamp.within, Clamp.withinStraightThrough])
+        expect(scalar((t) => f(t, 4, 3), [0, 3.5, 9])[0]).toEqual([3, 3, 3])
+    })
+    it("notBelow: NaN passes without a gradient", () => {
+      const x = [-3, 0.5, 2, nan, inf, -inf]
+      expect(scalar((t) => Clamp.notBelow(t, 0.5), x)).toEqual([
+        [0.5, 0.5, 2, nan, inf, 0.5],
+        [0, 2, 3, 0, 5, 0]
+      ])
+      expect(scalar((t) => Clamp.notBelowStraightThrough(t, 0.5), x)[1]).toEqual([1, 2, 3, 4, 5, 6])
+    })
+    it("empty tensors stay empty", () => {
+      for (const f of [
+        (t: tf.Tensor) => Clamp.between(t, tf.scalar(0), tf.scalar(1)),
+        (t: tf.Tensor) => Clamp.within(t, 0, 1),
+        (t: tf.Tensor) => Clamp.notBelow(t, 0),
+        (t: tf.Tensor) => Clamp.atLeast(t, 1)
+      ])
+        expect(tf.tidy(() => [f(tf.zeros([0, 3]))]).map((t) => t.shape)).toEqual([[0, 3]])
+    })
   })

@@ -33,4 +33,10 @@ for (const [backend, layer] of [
     it("takes widths between the whole ones", () => {
       expect(at(Range.maxInt, 3.5, { signed: false, narrowRange: false })[0]).toBeCloseTo(2 ** 3.5 - 1, 4)
     })
+    it("l1Bound: the largest sum of magnitudes that an accumulator bears", () => {
+      const bound = (accumulator: number, input: number, signed: boolean) =>
+        tf.tidy(() => Range.l1Bound(tf.scalar(accumulator), tf.scalar(input), signed).dataSync()[0])
+      expect(bound(16, 8, false)).toBe((2 ** 15 - 1) / 2 ** 8)
+      expect(bound(16, 8, true)).toBe((2 ** 15 - 1) / 2 ** 7)
+    })
   })

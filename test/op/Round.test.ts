@@ -8,7 +8,7 @@ import * as Round from "../../src/op/Round.ts"
 const at = (f: (x: tf.Tensor) => tf.Tensor, x: ReadonlyArray<number>) =>
   tf.tidy(() => {
     const input = tf.tensor1d([...x])
-    const dy = tf.range(1, x.length + 1)
+    const dy = tf.tensor1d(x.map((_, i) => i + 1))
     return {
       value: Array.from(f(input).dataSync()),
       gradient: Array.from(
@@ -42,12 +42,32 @@ for (const [backend, layer] of [
       expect(up.value.map((y) => y + 0)).toEqual([-2, -1, 0, 1, 2, 3, 3, 0, 7, 8388608])
       expect(up.gradient).toEqual(straight)
     })
+    it("zero has the sign of x", () => {
+      expect(at(Round.nearest, [-0.5, -0.2, -0, 0, 0.2, 0.5]).value).toEqual([-0, -0, -0, 0, 0, 0])
+      expect(at(Round.ceil, [-0.5, -0, 0]).value).toEqual([-0, -0, 0])
+      expect(at(Round.floor, [-0, 0, 0.5]).value).toEqual([-0, 0, 0])
+      expect(at(Round.toZero, [-0.5, -0, 0, 0.5]).value).toEqual([-0, 0, 0, 0])
+      expect(at(Round.dpu, [-0.5, -0, 0, 0.5]).value).toEqual([-0, -0, 0, 0])
+    })
+    it("toZero and dpu, straight-through and flat", () => {
+      const toZero = [-2, -1, -0, 0, 1, 2, 2, -0, 7, 8388607]
+      const dpu = [-2, -1, -0, 0, 2, 2, 2, -0, 7, 8388608]
+      expect(at(Round.toZero, x)).toEqual({ value: toZero, gradient: straight })
+      expect(at(Round.dpu, x)).toEqual({ value: dpu, gradient: straight })
+      const none = x.map(() => 0)
+      expect(at(Round.toZeroFlat, x)).toEqual({ value: toZero, gradient: none })
+      expect(at(Round.dpuFlat, x)).toEqual({ value: dpu, gradient: none })
+    })
     it("NaN and infinities pass unchanged", () => {
       const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-      for (const f of [Round.nearest, Round.floor, Round.ceil]) {
+      for (const f of [Round.nearest, Round.floor, Round.ceil, Round.toZero, Round.dpu]) {
         expect(at(f, special).value).toEqual(special)
         expect(at(f, special).gradient).toEqual([1, 2, 3])
       }
+    })
+    it("empty tensors stay empty", () => {
+      for (const f of [Round.nearest, Round.floor, Round.ceil, Round.toZero, Round.dpu])
+        expect(at(f, [])).toEqual({ value: [], gradient: [] })
     })
     it("the gradient passes through a chain", () => {
       const through = at((a) => tf.mul(Round.nearest(tf.mul(a, 3)), 2), [0.4, 0.6])

@@ -34,6 +34,22 @@ for (const [backend, layer] of [
     it("ternary: zeros and NaN are 0, the gradient is the identity's", () => {
       expect(at(Sign.ternary, x)).toEqual({ value: [-1, -1, 0, 0, 1, 1, -1, 0], gradient: [1, 2, 3, 4, 5, 6, 7, 8] })
     })
+    it("binaryFlat: no gradient", () => {
+      expect(at(Sign.binaryFlat, x)).toEqual({
+        value: [-1, -1, 1, 1, 1, 1, -1, -1],
+        gradient: [0, 0, 0, 0, 0, 0, 0, 0]
+      })
+    })
+    it("magnitudeRising: at both zeros the gradient is the identity's", () => {
+      expect(at(Sign.magnitudeRising, x)).toEqual({
+        value: [3, 0.5, 0, 0, 0.5, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN],
+        gradient: [-1, -2, 3, 4, 5, 6, -7, -8]
+      })
+    })
+    it("denormals have a sign", () => {
+      expect(at(Sign.ternary, [1e-45, -1e-40]).value).toEqual([1, -1])
+      expect(at(Sign.magnitude, [1e-45, -1e-40]).gradient).toEqual([1, -2])
+    })
     it("magnitude: NaN passes, the gradient has the sign of x and is 0 at zero", () => {
       expect(at(Sign.magnitude, x)).toEqual({
         value: [3, 0.5, 0, 0, 0.5, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN],

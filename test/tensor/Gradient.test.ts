@@ -81,6 +81,24 @@ describe.each([
     expect(left(() => tf.tidy(() => void Gradient.valueAndGradients((p) => tf.sum(squared(first(p))), [x])))).toBe(0)
   })
 
+  it("what the function throws leaves nothing behind, and the next gradients are right", () => {
+    const before = tf.memory().numTensors
+    const x = tf.scalar(2)
+    const broken = () =>
+      Gradient.valueAndGradients(
+        ([x]) => {
+          tf.square(tf.exp(x as tf.Tensor))
+          throw new Error("no more")
+        },
+        [x]
+      )
+    expect(broken).toThrow("no more")
+    const { value, gradients } = Gradient.valueAndGradients(([x]) => tf.square(x as tf.Tensor), [x])
+    expect([value.dataSync()[0], gradients[0]?.dataSync()[0]]).toEqual([4, 4])
+    tf.dispose([x, value, gradients[0] as tf.Tensor])
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
   it("lets the tensors survive that the function keeps", () => {
     const x = tf.tensor1d([1, -2, 3])
     const kept: Array<tf.Tensor> = []
@@ -126,6 +144,34 @@ describe.each([
     ])
     const square = Gradient.valueAndGradients(([a]) => tf.sum(times(a as tf.Tensor, a as tf.Tensor)), [a])
     expect(square.gradients.map(numbers)).toEqual([[4, 6]])
+  })
+
+  it("stops at what is computed without a gradient, and records none of it", () => {
+    const x = tf.tensor1d([2, 3])
+    const before = tf.memory().numTensors
+    tf.tidy(() => {
+      const alone = Gradient.valueAndGradients(([x]) => tf.sum(Gradient.stopped(x as tf.Tensor)), [x])
+      expect([numbers(alone.value), alone.gradients]).toEqual([[5], [null]])
+      const half = ([x]: ReadonlyArray<tf.Tensor>) =>
+        tf.mul(
+          x as tf.Tensor,
+          Gradient.withoutGradient(() => squared(tf.add(x as tf.Tensor, 1)))
+        )
+      expect(Gradient.valueAndGradients(half, [x]).gradients.map(numbers)).toEqual([[9, 16]])
+      const read = ([x]: ReadonlyArray<tf.Tensor>) =>
+        tf.mul(
+          x as tf.Tensor,
+          Gradient.unrecorded(() => tf.sum(squared(x as tf.Tensor)).dataSync()[0] as number)
+        )
+      expect(Gradient.valueAndGradients(read, [x]).gradients.map(numbers)).toEqual([[13, 13]])
+    })
+    expect(tf.memory().numTensors).toBe(before)
+    const answered = Gradient.withoutGradient(() => squared(x))
+    expect(Gradient.unrecorded(() => squared(x).shape)).toEqual([2])
+    expect([numbers(answered), tf.memory().numTensors]).toEqual([[4, 9], before + 1])
+    expect(() => Gradient.unrecorded(() => squared(tf.tensor1d([1, 2, 3]).reshape([7])))).toThrow()
+    expect(tf.memory().numTensors).toBe(before + 1)
+    tf.dispose([x, answered])
   })
 
   it("asks for one gradient for each input, in the type", () => {

@@ -1,0 +1,86 @@
+/**
+ * What a statistic is, and the plain ones: extremes, averages and norms of everything or along one axis.
+ *
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`.
+ */
+import type * as tf from "@tensorflow/tfjs-core"
+import * as Injector from "../inject/Injector.ts"
+import * as Extremum from "../op/Extremum.ts"
+import * as Norm from "../op/Norm.ts"
+import * as StatisticOp from "../op/Statistic.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Brick from "./Brick.ts"
+
+/** Reduces a tensor: to a scalar, or along one axis. */
+export type Statistic = Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor>
+
+/** A statistic that is nothing but a formula: the way to add one of your own. */
+export const make = (
+  label: string,
+  formula: (x: tf.Tensor) => tf.Tensor,
+  children: Readonly<Record<string, Brick.Brick>> = {}
+): Statistic => Brick.make(label, children, {}, { apply: (_: Brick.State, x: tf.Tensor) => [formula(x), {}] as const })
+
+/** What every statistic that reduces may be told. */
+export const reduction = {
+  /** the axis to reduce, of the view; absent: everything */
+  statsReduceDim: Injector.optional<number | undefined>(undefined),
+  /** keeps the reduced axis with size 1 */
+  keepdim: Injector.optional(false)
+}
+
+/** The options of a reduction as an op takes them, checked. */
+export const over = (
+  what: string,
+  given: { readonly statsReduceDim: number | undefined; readonly keepdim: boolean }
+): StatisticOp.Reduction => {
+  const { statsReduceDim: axis, keepdim: keepDims } = given
+  if (axis !== undefined && !Number.isInteger(axis))
+    throw new InvalidOptions({ what, option: "statsReduceDim", reason: `is an axis or absent, not ${axis}` })
+  return { axis, keepDims }
+}
+
+type Formula = (x: tf.Tensor, reduction: StatisticOp.Reduction) => tf.Tensor
+const reducing = <const Label extends string>(
+  label: Label,
+  formula: Formula,
+  children: Readonly<Record<string, Brick.Brick>> = {}
+) =>
+  Injector.component(label, reduction, (given) => {
+    const options = over(label, given)
+    return make(label, (x) => formula(x, options), children)
+  })
+
+/** The constant 0 that a statistic is held at or below. */
+export const zero = { zero: Brick.shown("StatelessBuffer") }
+
+// ---- extremes and averages ----------------------------------------------------------------------------------
+
+/** The largest magnitude. */
+export const AbsMax = reducing("AbsMax", Extremum.absMax)
+
+/** The distance between the largest element and the smallest one, which counts as 0 if positive. */
+export const AbsMinMax = reducing("AbsMinMax", StatisticOp.absMinMax, zero)
+
+/** The smallest element, if it is negative. */
+export const NegativeMinOrZero = reducing("NegativeMinOrZero", StatisticOp.negativeMinOrZero, zero)
+
+/** The mean magnitude. */
+export const AbsAve = reducing("AbsAve", StatisticOp.absMean)
+
+/** The mean of the largest magnitudes along the axis. */
+export const AbsMaxAve = reducing("AbsMaxAve", StatisticOp.absMaxMean)
+
+/** The root of the mean square of the largest magnitudes along the axis. */
+export const AbsMaxL2 = reducing("AbsMaxL2", StatisticOp.absMaxL2)
+
+const kept =
+  (formula: Formula): Formula =>
+  (x, { axis }) =>
+    formula(x, { axis, keepDims: true })
+
+/** The sum of magnitudes; the axis is kept in any case. */
+export const L1Norm = reducing("L1Norm", kept(Norm.l1))
+
+/** The Euclidean length; the axis is kept in any case. */
+export const L2Norm = reducing("L2Norm", kept(Norm.l2))

@@ -1,0 +1,63 @@
+/**
+ * Ternary quantizer: each value becomes minus the scale, 0, or the scale.
+ *
+ * Room: core (level 2). Imports: tfjs, `op`, `inject`, `tensor`, `./Brick.ts` and the bricks it is made of.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import * as Injector from "../inject/Injector.ts"
+import * as Sign from "../op/Sign.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Gradient from "../tensor/Gradient.ts"
+import { keepingNaN } from "./BinaryQuant.ts"
+import { BitWidthConst } from "./BitWidth.ts"
+import * as Brick from "./Brick.ts"
+import * as Delay from "./Delay.ts"
+import type { Scaling } from "./Scaling.ts"
+import type { TensorQuantizer } from "./TensorQuantizer.ts"
+
+/**
+ * Scaled ternary quantization.
+ *
+ * - formula:  `y = sign(x) * scale if |x| > threshold * scale else 0`
+ * - shapes:   `x [...d], scale broadcast to [...d] -> y [...d]`
+ * - gradient: `dx = dy * scale` where `|x| > threshold * scale`, else 0; `dscale = sum(dy * sign(x) there)`
+ * - errors:   `ConstructionFailed` if the threshold is not a number; NaN stays NaN
+ * - source:   Li, Zhang, Liu 2016, arXiv:1605.04711
+ *
+ * @since 0.2.0
+ */
+export const TernaryQuant = Brick.component(
+  "TernaryQuant",
+  {
+    scalingImpl: Injector.required<Scaling>(),
+    /** relative to the scale */
+    threshold: Injector.required<number>(),
+    quantDelaySteps: Injector.optional(0)
+  },
+  ({ scalingImpl, threshold, quantDelaySteps }): TensorQuantizer => {
+    if (!Number.isFinite(threshold))
+      throw new InvalidOptions({ what: "TernaryQuant", option: "threshold", reason: `is not a number: ${threshold}` })
+    const bitWidth = BitWidthConst({ bitWidth: 2 })
+    const zeroPoint = tf.scalar(0)
+    const delayWrapper = Delay.make(quantDelaySteps)
+    const children = { scalingImpl, bitWidth, zeroPoint: Brick.shown("StatelessBuffer"), delayWrapper }
+    return Brick.make(
+      "TernaryQuant",
+      children,
+      { constants: [zeroPoint, ...bitWidth.own] },
+      {
+        apply: (state: Brick.State, x: tf.Tensor) => {
+          const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
+          const [bits] = Brick.call(bitWidth, state, "bitWidth")
+          const beyond = Gradient.withoutGradient(() =>
+            tf.cast(tf.greater(tf.abs(x), tf.mul(scale, threshold)), "float32")
+          )
+          const y = keepingNaN(x, tf.mul(tf.mul(beyond, Sign.ternary(x)), scale))
+          const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
+          const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
+          return [{ value, scale, zeroPoint, bitWidth: bits }, Brick.remembered(state.memory, after)] as const
+        }
+      }
+    )
+  }
+)
