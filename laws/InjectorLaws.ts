@@ -304,7 +304,7 @@ export const renaming: Law<Wiring> = {
   check: (subject, options) =>
     holds(
       fc.property(table, name, fc.shuffledSubarray([...names], { minLength: 6, maxLength: 6 }), (t, n, order) => {
-        const to = (x: string): string => order[names.findIndex((y) => y === x)] ?? x
+        const to = (x: string): string => order[(names as ReadonlyArray<string>).indexOf(x)] ?? x
         const there = outcome(subject, injectorOf(renamed(t, to)), to(n))
         return same(there, renamedOutcome(outcome(subject, injectorOf(t), n), to))
       }),

@@ -14,7 +14,10 @@ import * as Restriction from "./Restriction.ts"
 import { RoundSte } from "./Rounding.ts"
 
 /** Answers the bit-width as a scalar; some depend on the width of the input. */
-export type BitWidth = Brick.Stateful<readonly [inputBitWidth?: tf.Tensor | undefined], tf.Tensor>
+export interface BitWidth extends Brick.Stateful<readonly [inputBitWidth?: tf.Tensor | undefined], tf.Tensor> {
+  /** the width, where it never changes */
+  readonly fixed?: number
+}
 
 const smallestLearned = 2
 const largest = 32
@@ -26,17 +29,23 @@ const whole = (what: string, option: string, value: number, low: number, high = 
   return value
 }
 
+/** The same bit-width, refused if it is 0: a width that is taken away may be 0, that of a quantizer may not. */
+export const positive = (bitWidth: BitWidth): BitWidth => {
+  if (bitWidth.fixed !== undefined) whole(bitWidth.label, "bitWidth", bitWidth.fixed, 1)
+  return bitWidth
+}
+
 /** The bit-width `bitWidth`, fixed. */
 export const BitWidthConst = Brick.component(
   "BitWidthConst",
   { bitWidth: Injector.required<number>() },
   ({ bitWidth }): BitWidth => {
-    const bits = tf.scalar(whole("BitWidthConst", "bitWidth", bitWidth, 1))
+    const bits = tf.scalar(whole("BitWidthConst", "bitWidth", bitWidth, 0))
     return Brick.make(
       "BitWidthConst",
       { bitWidth: Brick.shown("StatelessBuffer") },
       { constants: [bits] },
-      { apply: () => [bits, {}] as const }
+      { fixed: bitWidth, apply: () => [bits, {}] as const }
     )
   }
 )

@@ -6,7 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import type { BitWidth } from "./BitWidth.ts"
+import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as IntQuant from "./IntQuant.ts"
 import type { IntScaling } from "./IntScaling.ts"
@@ -89,7 +89,7 @@ const rescaling = <Pre extends Brick.Brick>(
   needs: Pick<TensorQuantizer, "needs">
 ): TensorQuantizer => {
   const { decoupledIntQuant, preScalingImpl, scalingImpl, intScalingImpl, preZeroPointImpl, zeroPointImpl } = parts
-  const msbClampBitWidthImpl = parts.bitWidthImpl
+  const msbClampBitWidthImpl = positive(parts.bitWidthImpl)
   const children = {
     decoupledIntQuant,
     preScalingImpl,

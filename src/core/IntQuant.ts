@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
-import type { BitWidth } from "./BitWidth.ts"
+import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import type { Clamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
@@ -120,7 +120,8 @@ export const RescalingIntQuant = Injector.component(
     zeroPointImpl: Injector.required<ZeroPoint>(),
     bitWidthImpl: Injector.required<BitWidth>()
   },
-  ({ intQuant, scalingImpl, intScalingImpl, zeroPointImpl, bitWidthImpl: msbClampBitWidthImpl }): TensorQuantizer => {
+  ({ intQuant, scalingImpl, intScalingImpl, zeroPointImpl, bitWidthImpl }): TensorQuantizer => {
+    const msbClampBitWidthImpl = positive(bitWidthImpl)
     const children = { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl }
     const scaleOf = (state: Brick.State, x: tf.Tensor, bitWidth: tf.Tensor) =>
       Brick.call(scalingImpl, search.forScale(state), "scalingImpl", x, intScalingImpl.apply(bitWidth))

@@ -133,10 +133,13 @@ export const OptimalZeroPoint = Brick.component(
   "OptimalZeroPoint",
   {
     ...integers,
-    /** lays the tensor out as slices; the input may be laid out so already */
-    optimalInputViewShapeImpl: Injector.optional<View.View>(View.identity)
+    /** lays the tensor out as slices */
+    zeroPointStatsInputViewShapeImpl: Injector.optional<View.View>(View.identity),
+    /** the same, where it is not that of the other statistics */
+    optimalInputViewShapeImpl: Injector.optional<View.View | undefined>(undefined)
   },
-  ({ optimalInputViewShapeImpl: view, ...given }): Statistic.Statistic => {
+  (given): Statistic.Statistic => {
+    const view = given.optimalInputViewShapeImpl ?? given.zeroPointStatsInputViewShapeImpl
     const range = rangeOf("OptimalZeroPoint", given, 10)
     const { axis } = Statistic.over("OptimalZeroPoint", given)
     const initOp = Statistic.NegativeMinOrZero(given)

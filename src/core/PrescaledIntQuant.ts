@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import type { BitWidth } from "./BitWidth.ts"
+import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import type { IntQuant } from "./IntQuant.ts"
 import { type External, given, merged, type TensorQuantizer } from "./TensorQuantizer.ts"
@@ -16,9 +16,10 @@ type Parts = Injector.AllOf<typeof dependencies>
 const prescaled = (
   label: string,
   needs: NonNullable<TensorQuantizer["needs"]>,
-  { intQuant, bitWidthImpl: msbClampBitWidthImpl }: Parts,
+  { intQuant, bitWidthImpl }: Parts,
   widthOf: (external: External | undefined) => readonly [inputBitWidth?: tf.Tensor]
 ): TensorQuantizer => {
+  const msbClampBitWidthImpl = positive(bitWidthImpl)
   const zeroPoint = tf.scalar(0)
   const children = { intQuant, msbClampBitWidthImpl, zeroPoint: Brick.shown("StatelessBuffer") }
   return Brick.make(

@@ -12,7 +12,10 @@ import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 
 /** Reduces a tensor: to a scalar, or along one axis. */
-export type Statistic = Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor>
+export interface Statistic extends Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor> {
+  /** whether it wants the tensor as it is, and lays it out itself: it quantizes */
+  readonly whole?: boolean
+}
 
 /** A statistic that is nothing but a formula: the way to add one of your own. */
 export const make = (

@@ -36,7 +36,7 @@ export const make = (given: {
       apply: (state: Brick.State, x: tf.Tensor) => {
         const runningStats = state.memory.runningStats as tf.Tensor
         if (!state.training && state.trial === undefined) return [runningStats, state.memory] as const
-        const [s, afterStats] = Brick.call(stats, state, "stats", given.view.apply(x))
+        const [s, afterStats] = Brick.call(stats, state, "stats", Statistic.seen(given.statsImpl, given.view, x))
         const counter = Number(state.memory.counter)
         const next = { runningStats: averaged(runningStats, counter, s, given.momentum), counter: counter + 1 }
         return [s, { ...Brick.remembered(state.memory, { stats: afterStats }), ...next }] as const

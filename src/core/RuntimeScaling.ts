@@ -130,7 +130,8 @@ export const ParameterFromRuntimeStatsScaling = Brick.component(
         const counter = Number(memory.counter)
         const [value, buffer] = [parameters.value as tf.Tensor, memory.buffer as tf.Tensor]
         if (trial !== undefined || (training && counter < steps)) {
-          const [statistic, afterStats] = Brick.call(stats, state, "stats", view.apply(x))
+          const viewed = Statistic.seen(given.scalingStatsImpl, view, x)
+          const [statistic, afterStats] = Brick.call(stats, state, "stats", viewed)
           const s = clamped(statistic)
           // the threshold as it is: nothing is restricted yet
           const scale = tf.div(s, threshold ?? tf.ones([1]))

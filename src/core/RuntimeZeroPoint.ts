@@ -11,7 +11,7 @@ import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 import * as RunningStatistic from "./RunningStatistic.ts"
 import * as ScaleShift from "./ScaleShift.ts"
-import type * as Statistic from "./Statistic.ts"
+import * as Statistic from "./Statistic.ts"
 import * as View from "./View.ts"
 import type { ZeroPoint } from "./ZeroPoint.ts"
 
@@ -82,7 +82,7 @@ export const ParameterFromRuntimeZeroPoint = Brick.component(
       const counter = Number(memory.counter)
       const buffer = memory.buffer as tf.Tensor
       if ((training && counter < steps) || trial?.zeroPoint !== undefined) {
-        const [s, after] = statisticOf(state, view.apply(x))
+        const [s, after] = statisticOf(state, Statistic.seen(zeroPointStatsImpl, view, x))
         if (trial !== undefined) return [s, memory]
         const next =
           counter === 0 ? tf.add(buffer, s) : RunningStatistic.averaged(buffer, counter, s, momentum ?? undefined)

@@ -73,8 +73,8 @@ const searched = (
 }
 
 /**
- * A statistic for a scale. It has no gradient; without a quantizer to try with, or while another statistic of the quantizer
- * searches, it is its initial statistic.
+ * A statistic for a scale. It sees the tensor as the quantizer does, whatever the layout for other statistics is. It has no gradient;
+ * without a quantizer to try with, or while another statistic of the quantizer searches, it is its initial statistic.
  */
 export const ofScale = (given: Given): Statistic.Statistic =>
   Brick.make(
@@ -82,6 +82,7 @@ export const ofScale = (given: Given): Statistic.Statistic =>
     given.children,
     { ...(given.memory !== undefined && { memory: given.memory }) },
     {
+      whole: true,
       apply: (state: Brick.State, x: tf.Tensor) => {
         if (state.attempt === undefined || state.trial !== undefined) return [initial(given, state, x), state.memory]
         const { best, memory = {}, shape } = searched(given, "scale", state, state.attempt, x)
@@ -99,6 +100,7 @@ export const ofZeroPoint = (given: Given): Statistic.Statistic =>
     given.children,
     { memory: { ...given.memory, candidate: tf.zeros([]), found: 0 } },
     {
+      whole: true,
       apply: (state: Brick.State, x: tf.Tensor) => {
         if (state.attempt === undefined || state.trial !== undefined) {
           const latest = state.memory.found === 1 ? (state.memory.candidate as tf.Tensor) : initial(given, state, x)

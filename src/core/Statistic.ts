@@ -52,6 +52,13 @@ export const shaped = (statsImpl: Statistic, shape: ReadonlyArray<number> | unde
     }
   )
 
+/** The tensor as a statistic wants to see it. */
+export const seen = ({ whole }: Statistic, view: View, x: tf.Tensor): tf.Tensor => (whole === true ? x : view.apply(x))
+
+/** Along which axis weights are joined that are not laid out: one that has no scales of its own, `concatDim` if it may be. */
+const joining = (concatDim: number, shape: ReadonlyArray<number> = []): number =>
+  shape[concatDim] === 1 ? concatDim : Math.max(shape.indexOf(1), 0)
+
 /** How tracked weights are printed: the first one, and those that are joined to it. */
 const trackedParts = (viewShapeImpl: View, count: number): Readonly<Record<string, Brick.Brick>> => {
   const extra = Array.from({ length: count - 1 }, (_, i) => [
@@ -84,9 +91,10 @@ export const ofParameters = (given: {
     {
       apply: (state: Brick.State, x: tf.Tensor) => {
         const tracked = state.trial === undefined ? (state.tracked ?? [x]) : [x]
-        const views = tracked.map((parameter) => given.view.apply(parameter))
+        const views = tracked.map((parameter) => seen(given.statsImpl, given.view, parameter))
+        const axis = given.statsImpl.whole === true ? joining(given.concatDim, given.shape) : given.concatDim
         // later parameters in front
-        const all = views.length === 1 ? (views[0] as tf.Tensor) : tf.concat([...views].reverse(), given.concatDim)
+        const all = views.length === 1 ? (views[0] as tf.Tensor) : tf.concat([...views].reverse(), axis)
         const [s, memory] = Brick.call(stats, state, "stats", all)
         return [s, Brick.remembered(state.memory, { stats: memory })] as const
       }

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
 import * as Round from "../op/Round.ts"
-import type { BitWidth } from "./BitWidth.ts"
+import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import { type Clamp, TensorClamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
@@ -36,8 +36,9 @@ export const TruncIntQuant = Injector.component(
     tensorClampImpl: Injector.optional<Clamp | undefined>(undefined),
     quantDelaySteps: Injector.optional(0)
   },
-  ({ floatToIntImpl, bitWidthImpl: msbClampBitWidthImpl, narrowRange, quantDelaySteps, ...parts }): TensorQuantizer => {
+  ({ floatToIntImpl, bitWidthImpl, narrowRange, quantDelaySteps, ...parts }): TensorQuantizer => {
     const label = "TruncIntQuant"
+    const msbClampBitWidthImpl = positive(bitWidthImpl)
     const truncScalingImpl = parts.truncScalingImpl ?? TruncMsbScaling({})
     const tensorClampImpl = parts.tensorClampImpl ?? TensorClamp({})
     const delayWrapper = Delay.make(quantDelaySteps)

@@ -5,6 +5,7 @@
  */
 import { Effect, type Scope } from "effect"
 import type { Module } from "../core/Module.ts"
+import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as QuantProxy from "../proxy/QuantProxy.ts"
 import type { ResolutionError } from "../tensor/Errors.ts"
@@ -12,12 +13,21 @@ import type { ResolutionError } from "../tensor/Errors.ts"
 /** Overrides of attributes, for this layer alone. */
 export type Overrides = Injector.Attributes
 
-/** What a layer adds to a declaration. */
-type WithLayer<P, W> = Injector.Merge<Injector.Merge<P, W>, { readonly module: Module }>
+/** What a layer adds to a declaration: itself, and what its slot expects. */
+type WithLayer<P, W> = Injector.Merge<
+  Injector.Merge<P, W>,
+  {
+    readonly module: Module
+    readonly slot: Injector.Component<
+      unknown,
+      { readonly tensorQuant: TensorQuantizer | undefined; readonly signed: boolean | undefined }
+    >
+  }
+>
 
 /** A declaration that, with the overrides `W` and a layer, has all that a proxy asks for. */
 export type Declaration<P, W> = Injector.Injector<P> &
-  Injector.Check<WithLayer<P, W>, "tensorQuant" | "signed"> &
+  Injector.Check<WithLayer<P, W>, "slot"> &
   Injector.CheckLet<WithLayer<P, {}>, W>
 
 /** A declaration, the proxy of another layer (which is then shared), or `null` for none. */

@@ -134,7 +134,8 @@ export const Int8AccumulatorAwareZeroCenterWeightQuant = pipe(
     make("AccumulatorAwareZeroCenterWeightQuant", {
       preScalingImpl: PreScaling.AccumulatorAwareZeroCenterParameterPreScaling,
       preZeroPointImpl: ZeroPoint.PreZeroCenterZeroPoint,
-      preZeroPointStatsInputViewShapeImpl: View.OverOutputChannelView
+      preZeroPointStatsInputViewShapeImpl: View.OverOutputChannelView,
+      preZeroPointShape: link("scalingShape")
     })
   ),
   named("Int8AccumulatorAwareZeroCenterWeightQuant")

@@ -145,7 +145,10 @@ const batch = {
   scalingStatsMomentum: null,
   scalingMinVal: 1e-10
 } as const
-/** The mean over channels of their largest magnitude, times a learned weight, averaged over batches: `[batch, features, channels]`. */
+/**
+ * The mean over channels of their largest magnitude, averaged over batches: `[batch, features, channels]`. It is multiplied by a
+ * learned number if `scalingAffineRescalingInit` says where that begins.
+ */
 export const BatchQuantStatsScaling1d = make("BatchQuantStatsScaling1d", {
   ...batch,
   scalingStatsPermuteDims: [2, 0, 1]

@@ -76,7 +76,7 @@ for (const [backend, layer] of [
     it("bit-widths that cannot be are refused", () => {
       const remove = BitWidth.BitWidthConst({ bitWidth: 1 })
       for (const bitWidth of [0, 33, 2.5, -1, Number.NaN]) {
-        expect(() => BitWidth.BitWidthConst({ bitWidth })).toThrow(InvalidOptions)
+        expect(() => BitWidth.positive(BitWidth.BitWidthConst({ bitWidth }))).toThrow(InvalidOptions)
         expect(() => BitWidth.BitWidthStatefulConst({ bitWidth })).toThrow(InvalidOptions)
         expect(() => BitWidth.BitWidthParameter({ bitWidth })).toThrow(InvalidOptions)
         expect(() =>
@@ -96,6 +96,14 @@ for (const [backend, layer] of [
         BitWidth.MsbClampBitWidth({ bitWidthToRemoveImpl: remove, minOverallBitWidth: 4, maxOverallBitWidth: 3 })
       ).toThrow(InvalidOptions)
       Brick.dispose(remove)
+    })
+    it("nothing may be taken away, but nothing may not be left", () => {
+      const none = BitWidth.BitWidthConst({ bitWidth: 0 })
+      const msb = { bitWidthToRemoveImpl: none, minOverallBitWidth: 2, maxOverallBitWidth: 8 }
+      const brick = BitWidth.MsbClampBitWidth(msb)
+      const state = { parameters: {}, memory: {}, training: false }
+      expect(brick.apply(state, tf.scalar(6))[0].dataSync()[0]).toBe(6)
+      Brick.dispose(brick)
     })
     it("a resolution answers the refusal as a typed error", () => {
       const injector = Injector.make("tooWide", { bits: BitWidth.BitWidthConst, bitWidth: 33 })

@@ -94,6 +94,39 @@ for (const [backend, layer] of [
       for (const [r, error] of mixed.entries()) expect(error).toBeLessThanOrEqual(errorsOf(plain)[r] as number)
       allBelow(best, mixed)
     })
+    it("finds the zero-points of channels that do not come first", () => {
+      const statistic = (view: View.View) =>
+        zeroPoint({ ...byRow, keepdim: false, zeroPointStatsInputViewShapeImpl: view })
+      const self = (axis: number) => {
+        const view = View.OverOutputChannelView(axis === 0 ? {} : { permuteDims: [1, 0] })
+        const host = { ...unsigned, floatToIntImpl: Rounding.RoundSte({}), tensorClampImpl: Clamp.TensorClamp({}) }
+        const shape = axis === 0 ? [rows.length, 1] : [1, rows.length]
+        return IntQuant.RescalingIntQuant({
+          intQuant: IntQuant.IntQuant(host),
+          scalingImpl: StatsScaling.StatsFromParameterScaling({
+            scalingStatsImpl: asymmetric({ statsReduceDim: 1 }),
+            scalingStatsInputViewShapeImpl: view,
+            scalingShape: shape
+          }),
+          intScalingImpl: IntScaling.IntScaling(unsigned),
+          zeroPointImpl: ZeroPoint.ParameterFromStatsFromParameterZeroPoint({
+            zeroPointStatsImpl: statistic(view),
+            zeroPointStatsInputViewShapeImpl: view,
+            quantizeZeroPoint: true,
+            zeroPointShape: shape,
+            ...host
+          }),
+          bitWidthImpl: BitWidth.BitWidthConst({ bitWidth })
+        })
+      }
+      tf.tidy(() => {
+        const x = tf.tensor2d(rows)
+        const zeroPoints = [x, tf.transpose(x)].map((x, axis) => [
+          ...TensorQuantizer.quantize(self(axis), x).zeroPoint.dataSync()
+        ])
+        expect(zeroPoints[1]).toEqual(zeroPoints[0])
+      })
+    })
     it("of minifloats, with and without saturation", () => {
       const e2m1 = { exponentBitWidth: 2, mantissaBitWidth: 1, exponentBias: 1, signed: true }
       const self = (scalingStatsImpl: Statistic.Statistic, saturating: boolean) =>

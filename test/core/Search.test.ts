@@ -134,23 +134,43 @@ for (const [backend, layer] of [
       const [small, large] = tf.tidy(() => TensorQuantizer.quantize(shared, tf.tensor2d(rows)).scale.dataSync())
       expect(small).toBeLessThan(large as number)
     })
-    it("channels need not come first", () => {
-      const make = (axis: number) =>
-        symmetric(
+    describe("channels need not come first", () => {
+      const view = (axis: number) => View.OverOutputChannelView(axis === 0 ? {} : { permuteDims: [1, 0] })
+      const byChannel: Readonly<Record<string, (axis: number) => Statistic.Statistic>> = {
+        MSE: (axis) =>
           MeanSquaredError.MSEScale({
             mseScaleInitOp: Statistic.AbsMax({ statsReduceDim: 1 }),
-            mseInputViewShapeImpl: View.OverOutputChannelView(axis === 0 ? {} : { permuteDims: [1, 0] }),
+            mseInputViewShapeImpl: view(axis),
             statsReduceDim: 1
           }),
-          { scalingShape: axis === 0 ? [2, 1] : [1, 2] }
-        )
-      const rows = tf.tensor2d([x, x.map((v) => v * v)])
-      const scales = [0, 1].map((axis) =>
-        tf.tidy(() => [
-          ...TensorQuantizer.quantize(make(axis), axis === 0 ? rows : tf.transpose(rows)).scale.dataSync()
-        ])
-      )
-      expect(scales[1]).toEqual(scales[0])
+        HQO: (axis) =>
+          HalfQuadratic.HalfQuadraticOptimizerScale({
+            hqoInitOpScale: Statistic.AbsMax({ statsReduceDim: 1 }),
+            hqoInputViewShapeImpl: view(axis),
+            intScalingImpl: IntScaling.IntScaling(signedRange),
+            bitWidthImpl: bits(4),
+            statsReduceDim: 1
+          })
+      }
+      it.each(Object.entries(byChannel))("%s, of one weight and of two that share the quantizer", (_, make) => {
+        tf.tidy(() => {
+          const rows = tf.tensor2d([x, x.map((v) => v * v)])
+          const more = tf.mul(rows, 0.7)
+          const scalesOf = (axis: number, count: number): ReadonlyArray<number> => {
+            const quantizer = symmetric(make(axis), {
+              scalingStatsInputViewShapeImpl: view(axis),
+              scalingStatsInputConcatDim: 1,
+              scalingShape: axis === 0 ? [2, 1] : [1, 2]
+            })
+            const tracked = [rows, more].slice(0, count).map((w) => (axis === 0 ? w : tf.transpose(w)))
+            const state = { ...quantizer, training: true, tracked }
+            return [
+              ...quantizer.apply({ ...state, ...quantizer.prepare(state) }, tracked[0] as tf.Tensor)[0].scale.dataSync()
+            ]
+          }
+          for (const count of [1, 2]) expect(scalesOf(1, count)).toEqual(scalesOf(0, count))
+        })
+      })
     })
 
     describe("of what runs through", () => {

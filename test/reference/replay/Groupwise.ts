@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { merged } from "../../../src/core/TensorQuantizer.ts"
 import * as View from "../../../src/core/View.ts"
 import type { Case, Outcome, Replay } from "../Case.ts"
-import { replayGroupwiseSearch } from "./build/Search.ts"
+import { replaySearch } from "./build/Search.ts"
 import { compared, on, type Tensors, tensorsOf } from "./Core.ts"
 import { whole } from "./Whole.ts"
 
@@ -21,6 +21,6 @@ const expand = (testCase: Case, inputs: Tensors): Outcome => {
 
 export const replay: Replay = async (testCase, backend) => {
   const { op } = testCase.config
-  if (op === "groupwise_search_quantizer") return replayGroupwiseSearch(testCase, backend)
+  if (op === "groupwise_search_quantizer") return replaySearch(testCase, backend)
   return on(backend, () => (op === "group_expand" ? expand : whole)(testCase, tensorsOf(testCase.inputs)))
 }

@@ -22,6 +22,7 @@ import * as QuantProxy from "../../../src/proxy/QuantProxy.ts"
 import {
   type BackendUnavailable,
   MissingDependency,
+  type MissingInput,
   MissingKeys,
   type ResolutionError,
   type ShapeMismatch,
@@ -41,7 +42,7 @@ interface Observation {
   readonly outputs: Observed
   readonly grads: Observed
 }
-type Failure = ResolutionError | MissingKeys | UnexpectedKeys | ShapeMismatch | UnknownSign
+type Failure = ResolutionError | MissingKeys | UnexpectedKeys | ShapeMismatch | UnknownSign | MissingInput
 type Scene = Effect.Effect<Observation, Failure, Scope.Scope>
 
 // ---- what scenes share --------------------------------------------------------------------------------------

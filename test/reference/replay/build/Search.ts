@@ -265,4 +265,3 @@ export const replaySearch: Replay = (testCase, backend) =>
   })
 
 /** The cases of the operation groupwise_search_quantizer. */
-export const replayGroupwiseSearch: Replay = replaySearch
