@@ -11,7 +11,7 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { MissingInput, UnknownSign } from "../tensor/Errors.ts"
+import { MissingInput, ShapeMismatch, UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 
@@ -95,9 +95,24 @@ export const commit = (states: States): void => {
 
 // ---- quantizing ---------------------------------------------------------------------------------------------
 
+/** An activation quantizer with one scale for each channel is for inputs of that many channels. */
+const otherChannels = (proxy: QuantProxy, x: tf.Tensor): ShapeMismatch | undefined => {
+  const { scalingPerOutput, perChannelBroadcastableShape: shape } = proxy.injector.table
+  if (scalingPerOutput !== "channel" || !Array.isArray(shape)) return undefined
+  const fits = shape.length === x.rank && shape.every((d, i) => d === 1 || d === x.shape[i])
+  if (fits) return undefined
+  const what = `the input of ${proxy.injector.name || "a quantizer"}, whose perChannelBroadcastableShape is [${shape.join(", ")}]`
+  return new ShapeMismatch({
+    what,
+    expected: `[${shape.map((d) => (d === 1 ? "any" : d)).join(", ")}]`,
+    actual: x.shape
+  })
+}
+
 /**
  * Quantizes with the state of a proxy; a declaration of no quantization hands `x` on. Not knowing the sign is a failure only when
- * a quant tensor is asked for. A quantizer that needs more than `external` has throws a `MissingInput`, for `attempt`.
+ * a quant tensor is asked for. A quantizer that needs more than `external` has throws a `MissingInput`, one for other channels a
+ * `ShapeMismatch`, for `attempt`.
  */
 export const quantize = (
   states: States,
@@ -111,6 +126,8 @@ export const quantize = (
   if (quantizer === undefined) return [x, states]
   const missing = TensorQuantizer.checked(quantizer, external, proxy.injector.name)
   if (missing !== undefined) throw missing
+  const misshapen = otherChannels(proxy, x)
+  if (misshapen !== undefined) throw misshapen
   const before = { parameters, memory: state.memory, training: mode.training, tracked: trackedIn(states, state) }
   const [quantized, memory] = quantizer.apply(before, x, external)
   const about = { signed: state.signed ?? true, training: mode.training, float: quantizer.float }
@@ -137,22 +154,25 @@ export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [V
   return y
 }
 
-/** Computes with layers: that a quantizer misses an input is a failure, whatever else is thrown a defect. */
-export const attempt = <A>(f: () => A): Effect.Effect<A, MissingInput> =>
+/** What is wrong with the input of a layer. */
+export type InputError = MissingInput | ShapeMismatch
+
+/** Computes with layers: that a quantizer misses an input or gets another shape is a failure, whatever else is thrown a defect. */
+export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
   Effect.suspend(() => {
     try {
       return Effect.succeed(f())
     } catch (cause) {
-      return cause instanceof MissingInput ? Effect.fail(cause) : Effect.die(cause)
+      return cause instanceof MissingInput || cause instanceof ShapeMismatch ? Effect.fail(cause) : Effect.die(cause)
     }
   })
 
 /** Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose. */
-export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value, MissingInput> =>
+export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value, InputError> =>
   attempt(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
 
 /** The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`. */
-export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor, MissingInput> =>
+export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor, InputError> =>
   attempt(() => {
     const { quantizer, parameters, memory } = LeasedRef.current(proxy.cell)
     if (quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")

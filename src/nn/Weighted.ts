@@ -11,7 +11,7 @@ import type { External } from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, type MissingInput, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
+import { InvalidOptions, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Layer from "./Layer.ts"
@@ -166,7 +166,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
 export const quantWeight = (
   layer: Weighted,
   mode: Layer.Mode = Layer.evaluation
-): Effect.Effect<QuantTensor.QuantTensor, UnknownSign | MissingInput> =>
+): Effect.Effect<QuantTensor.QuantTensor, UnknownSign | Layer.InputError> =>
   Effect.gen(function* () {
     const proxy = layer.weightQuant
     if (proxy === undefined)
@@ -186,7 +186,7 @@ export const quantWeight = (
   })
 
 /** The scale of the layer's weight, as evaluation uses it; the answer is the caller's to dispose. */
-export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign | MissingInput> =>
+export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign | Layer.InputError> =>
   Effect.map(quantWeight(layer), (quantized) => {
     const { scale } = quantized
     for (const tensor of QuantTensor.tensorsOf(quantized)) if (tensor !== scale) tensor.dispose()

@@ -7,7 +7,6 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
-import type { MissingInput } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Tree from "../tensor/Tree.ts"
 import type * as Optimizer from "./Optimizer.ts"
@@ -55,7 +54,7 @@ export const step = (
   self: Trainer,
   x: tf.Tensor,
   loss: (y: tf.Tensor) => tf.Tensor
-): Effect.Effect<number, MissingInput> =>
+): Effect.Effect<number, Layer.InputError> =>
   Layer.attempt(() => {
     const before = Layer.read(self.model)
     const optimizerBefore = MutableRef.get(self.state)

@@ -263,5 +263,3 @@ export const replaySearch: Replay = (testCase, backend) =>
       outputs: (testCase.config.steps === undefined ? weight : activation)(testCase, inputs)
     })
   })
-
-/** The cases of the operation groupwise_search_quantizer. */
