@@ -29,3 +29,9 @@ it("the README's example says what really comes out", async () => {
   })
   expect(scale).toBeCloseTo(0.2, 6)
 })
+
+it("the command says the version of the package", () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
+  const { version } = JSON.parse(read("package.json"))
+  expect(read("src/cli/main.ts")).toContain(`version: "${version}"`)
+})
