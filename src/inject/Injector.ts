@@ -93,6 +93,12 @@ export interface Injector<in out P>
 export type Any = Injector<any>
 export type Attributes = Readonly<Record<string, unknown>>
 
+/**
+ * The attributes of an injector: `interface Mine extends AttributesOf<typeof mine> {}` names them, so that declarations of what is
+ * merged from it stay short.
+ */
+export type AttributesOf<I> = I extends InjectorOf<infer P> ? P : never
+
 const prototype = {
   ...Inspectable.BaseProto,
   [InjectorId]: true as const,

@@ -31,8 +31,7 @@ export const Fp4e2m1 = make("Fp4e2m1", { bitWidth: 4, exponentBitWidth: 2, manti
 const is = (e: number, m: number, bits: number, exponent: number, mantissa: number): boolean =>
   bits === 8 && e === exponent && m === mantissa
 
-/** The Open Compute Project's eight-bit formats reserve codes for infinity and NaN; its smaller ones do not. */
-export const Ocp = make("Ocp", {
+const ocp = make("Ocp", {
   infValues: value(
     ["bitWidth", "exponentBitWidth", "mantissaBitWidth"],
     (bits: number, e: number, m: number): ReadonlyArray<string> | undefined =>
@@ -54,10 +53,17 @@ export const Ocp = make("Ocp", {
     ) => Minifloat.maxAvailableFloat({ exponentBitWidth, mantissaBitWidth, exponentBias, infValues, nanValues })
   )
 })
-/** Finite values and one unsigned zero: no code is reserved, and exponents reach one lower. */
-export const Fnuz = make("Fnuz", {
+export interface Ocp extends Injector.AttributesOf<typeof ocp> {}
+/** The Open Compute Project's eight-bit formats reserve codes for infinity and NaN; its smaller ones do not. */
+export const Ocp: Injector.Injector<Ocp> = ocp
+const fnuz = make("Fnuz", {
   exponentBias: value(["exponentBitWidth"], (exponentBitWidth: number) => 2 ** (exponentBitWidth - 1))
 })
+export interface Fnuz extends Injector.AttributesOf<typeof fnuz> {}
+/** Finite values and one unsigned zero: no code is reserved, and exponents reach one lower. */
+export const Fnuz: Injector.Injector<Fnuz> = fnuz
+
+// The interfaces name what an injector has, so that the declarations of all that is merged from it stay short.
 
 // ---- quantizers of a format to be given ---------------------------------------------------------------------
 
@@ -80,22 +86,30 @@ const scaled = {
   floatScalingImpl: FloatScaling.FloatScaling
 } as const
 
+const weight = pipe(Rules.Weight, merge(make("FloatWeight", unscaled)))
+export interface Weight extends Injector.AttributesOf<typeof weight> {}
 /** Weights as minifloats, unscaled. */
-export const Weight = pipe(Rules.Weight, merge(make("FloatWeight", unscaled)))
+export const Weight: Injector.Injector<Weight> = weight
+const act = pipe(Rules.Activation, merge(make("FloatAct", unscaled)))
+export interface Act extends Injector.AttributesOf<typeof act> {}
 /** What runs through as minifloats, unscaled. */
-export const Act = pipe(Rules.Activation, merge(make("FloatAct", unscaled)))
-/** Weights as minifloats, scaled by their largest magnitude at each call. */
-export const ScaledWeight = pipe(
+export const Act: Injector.Injector<Act> = act
+const scaledWeight = pipe(
   Rules.Weight,
   merge(make("ScaledFloatWeight", scaled)),
   merge(make({ scalingImplType: "stats" }))
 )
-/** What runs through as minifloats, the scale learned from the largest magnitudes of the first training steps. */
-export const ScaledAct = pipe(
+export interface ScaledWeight extends Injector.AttributesOf<typeof scaledWeight> {}
+/** Weights as minifloats, scaled by their largest magnitude at each call. */
+export const ScaledWeight: Injector.Injector<ScaledWeight> = scaledWeight
+const scaledAct = pipe(
   Rules.Activation,
   merge(make("ScaledFloatAct", scaled)),
   merge(make({ scalingImplType: "parameterFromStats", collectStatsSteps: 300 }))
 )
+export interface ScaledAct extends Injector.AttributesOf<typeof scaledAct> {}
+/** What runs through as minifloats, the scale learned from the largest magnitudes of the first training steps. */
+export const ScaledAct: Injector.Injector<ScaledAct> = scaledAct
 
 // ---- granularities ------------------------------------------------------------------------------------------
 
