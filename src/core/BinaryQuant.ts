@@ -13,7 +13,8 @@ import * as Brick from "./Brick.ts"
 import { type Clamp, TensorClamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
 import type { Scaling } from "./Scaling.ts"
-import type { Quantized, TensorQuantizer } from "./TensorQuantizer.ts"
+import { merged, type Quantized, type TensorQuantizer } from "./TensorQuantizer.ts"
+import * as View from "./View.ts"
 
 /** `y`, and NaN where x is NaN: signs do not carry NaN, and what is broken must not look sound. */
 export const keepingNaN = (x: tf.Tensor, y: tf.Tensor): tf.Tensor => {
@@ -24,30 +25,45 @@ export const keepingNaN = (x: tf.Tensor, y: tf.Tensor): tf.Tensor => {
 /** What the values are before their sign is taken, and what the input becomes itself. */
 type Clamped = readonly [x: tf.Tensor, written: Pick<Quantized, "input">]
 
+const dependencies = {
+  scalingImpl: Injector.required<Scaling>(),
+  quantDelaySteps: Injector.optional(0),
+  /** forms groups, if there are any */
+  inputViewImpl: Injector.optional<View.View>(View.identity)
+}
+
 const binary = (
   label: string,
-  given: { readonly scalingImpl: Scaling; readonly quantDelaySteps: number },
+  given: Injector.AllOf<typeof dependencies>,
   own: Readonly<Record<string, Brick.Brick>>,
   clamp: (x: tf.Tensor, scale: tf.Tensor) => Clamped
 ): TensorQuantizer => {
-  const { scalingImpl } = given
+  const { scalingImpl, inputViewImpl } = given
   const bitWidth = BitWidthConst({ bitWidth: 1 })
   const zeroPoint = tf.scalar(0)
   const delayWrapper = Delay.make(given.quantDelaySteps)
-  const children = { scalingImpl, bitWidth, zeroPoint: Brick.shown("StatelessBuffer"), delayWrapper, ...own }
+  const children = {
+    scalingImpl,
+    bitWidth,
+    zeroPoint: Brick.shown("StatelessBuffer"),
+    delayWrapper,
+    ...own,
+    ...View.shownIn(inputViewImpl)
+  }
   return Brick.make(
     label,
     children,
     { constants: [zeroPoint, ...bitWidth.own] },
     {
-      apply: (state: Brick.State, x: tf.Tensor) => {
-        const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
+      apply: (state: Brick.State, input: tf.Tensor) => {
+        const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", input)
+        const x = inputViewImpl.apply(input)
         const [bits] = Brick.call(bitWidth, state, "bitWidth")
         const [clamped, written] = clamp(x, scale)
         const y = keepingNaN(x, tf.mul(Sign.binary(clamped), scale))
         const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
         const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
-        const quantized = { value, scale, zeroPoint, bitWidth: bits, ...written }
+        const quantized = merged({ value, scale, zeroPoint, bitWidth: bits, ...written }, inputViewImpl, input.shape)
         return [quantized, Brick.remembered(state.memory, after)] as const
       }
     }
@@ -65,11 +81,7 @@ const binary = (
  */
 export const BinaryQuant = Brick.component(
   "BinaryQuant",
-  {
-    scalingImpl: Injector.required<Scaling>(),
-    signed: Injector.optional(true),
-    quantDelaySteps: Injector.optional(0)
-  },
+  { ...dependencies, signed: Injector.optional(true) },
   (given) => {
     const reason = "is false; binary quantization is signed: its values are -scale and +scale"
     if (!given.signed) throw new InvalidOptions({ what: "BinaryQuant", option: "signed", reason })
@@ -88,11 +100,7 @@ export const BinaryQuant = Brick.component(
  */
 export const ClampedBinaryQuant = Brick.component(
   "ClampedBinaryQuant",
-  {
-    scalingImpl: Injector.required<Scaling>(),
-    tensorClampImpl: Injector.optional<Clamp | undefined>(undefined),
-    quantDelaySteps: Injector.optional(0)
-  },
+  { ...dependencies, tensorClampImpl: Injector.optional<Clamp | undefined>(undefined) },
   ({ tensorClampImpl = TensorClamp({}), ...given }) =>
     binary("ClampedBinaryQuant", given, { tensorClampImpl }, (x, scale) => {
       const clamped = tensorClampImpl.apply(x, tf.neg(scale), scale)

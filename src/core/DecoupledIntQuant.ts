@@ -6,10 +6,10 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import { type BitWidth, positive } from "./BitWidth.ts"
+import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as IntQuant from "./IntQuant.ts"
-import type { IntScaling } from "./IntScaling.ts"
+import { type IntScaling, widthFor } from "./IntScaling.ts"
 import type { Scaling } from "./Scaling.ts"
 import { type External, given, merged, type Quantized, searching, type TensorQuantizer } from "./TensorQuantizer.ts"
 import type { View } from "./View.ts"
@@ -89,7 +89,7 @@ const rescaling = <Pre extends Brick.Brick>(
   needs: Pick<TensorQuantizer, "needs">
 ): TensorQuantizer => {
   const { decoupledIntQuant, preScalingImpl, scalingImpl, intScalingImpl, preZeroPointImpl, zeroPointImpl } = parts
-  const msbClampBitWidthImpl = positive(parts.bitWidthImpl)
+  const msbClampBitWidthImpl = widthFor(parts.bitWidthImpl, parts.intScalingImpl)
   const children = {
     decoupledIntQuant,
     preScalingImpl,

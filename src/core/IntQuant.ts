@@ -6,11 +6,11 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
-import { type BitWidth, positive } from "./BitWidth.ts"
+import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import type { Clamp } from "./Clamp.ts"
 import * as Delay from "./Delay.ts"
-import type { IntScaling } from "./IntScaling.ts"
+import { type IntScaling, widthFor } from "./IntScaling.ts"
 import type { Rounding } from "./Rounding.ts"
 import type { Scaling } from "./Scaling.ts"
 import { merged, type Quantized, searching, type TensorQuantizer } from "./TensorQuantizer.ts"
@@ -121,7 +121,7 @@ export const RescalingIntQuant = Injector.component(
     bitWidthImpl: Injector.required<BitWidth>()
   },
   ({ intQuant, scalingImpl, intScalingImpl, zeroPointImpl, bitWidthImpl }): TensorQuantizer => {
-    const msbClampBitWidthImpl = positive(bitWidthImpl)
+    const msbClampBitWidthImpl = widthFor(bitWidthImpl, intScalingImpl)
     const children = { intQuant, scalingImpl, intScalingImpl, zeroPointImpl, msbClampBitWidthImpl }
     const scaleOf = (state: Brick.State, x: tf.Tensor, bitWidth: tf.Tensor) =>
       Brick.call(scalingImpl, search.forScale(state), "scalingImpl", x, intScalingImpl.apply(bitWidth))

@@ -1,16 +1,27 @@
 /**
  * What the threshold of a scaling is divided by: the integer that the threshold is mapped to.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./BitWidth.ts`, `./Brick.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 
 /** The integer that the scaling's threshold is mapped to; `signed` is that of the input where nothing is declared (truncation). */
-export type IntScaling = Brick.Stateless<readonly [bitWidth: tf.Tensor, signed?: boolean], tf.Tensor>
+export interface IntScaling extends Brick.Stateless<readonly [bitWidth: tf.Tensor, signed?: boolean], tf.Tensor> {
+  /** whether one integer is left out, so that one bit has none but 0 */
+  readonly narrow?: boolean
+}
+
+/** The bit-width of a quantizer with this threshold, refused if there is nothing to map the threshold to. */
+export const widthFor = (bitWidth: BitWidth, { label, narrow }: IntScaling): BitWidth => {
+  const reason = "leaves one bit no value but 0: take the full range, or more bits"
+  if (narrow === true && bitWidth.fixed === 1) throw new InvalidOptions({ what: label, option: "narrowRange", reason })
+  return positive(bitWidth)
+}
 
 const intScaling = (
   label: string,
@@ -51,10 +62,12 @@ export const IntScaling = Injector.component(
     signed: Injector.optional<boolean | undefined>(undefined),
     narrowRange: Injector.required<boolean>()
   },
-  ({ signed: declared, narrowRange }) =>
-    intScaling("IntScaling", declared, (bitWidth, signed) =>
+  ({ signed: declared, narrowRange }): IntScaling => ({
+    ...intScaling("IntScaling", declared, (bitWidth, signed) =>
       signed ? tf.neg(Range.minInt(bitWidth, { signed, narrowRange })) : Range.maxInt(bitWidth, { signed, narrowRange })
-    )
+    ),
+    narrow: narrowRange
+  })
 )
 
 /**

@@ -91,10 +91,11 @@ export const quantize = (self: TensorQuantizer, x: tf.Tensor, training = false, 
 export const merged = (quantized: Quantized, view: View, shape: ReadonlyArray<number>): Quantized => {
   if (view.groups === undefined) return quantized
   const { size, dim } = view.groups
-  const { value, scale, zeroPoint } = quantized
+  const { value, scale, zeroPoint, input } = quantized
   const whole = (x: tf.Tensor): tf.Tensor => ViewOp.ungroup(x, size, dim, shape)
   return {
     ...quantized,
+    ...(input !== undefined && { input: whole(input) }),
     value: whole(value),
     scale: whole(scale),
     zeroPoint: whole(zeroPoint),

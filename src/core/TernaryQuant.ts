@@ -13,7 +13,8 @@ import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as Delay from "./Delay.ts"
 import type { Scaling } from "./Scaling.ts"
-import type { TensorQuantizer } from "./TensorQuantizer.ts"
+import { merged, type TensorQuantizer } from "./TensorQuantizer.ts"
+import * as View from "./View.ts"
 
 /**
  * Scaled ternary quantization.
@@ -32,22 +33,26 @@ export const TernaryQuant = Brick.component(
     scalingImpl: Injector.required<Scaling>(),
     /** relative to the scale */
     threshold: Injector.required<number>(),
-    quantDelaySteps: Injector.optional(0)
+    quantDelaySteps: Injector.optional(0),
+    /** forms groups, if there are any */
+    inputViewImpl: Injector.optional<View.View>(View.identity)
   },
-  ({ scalingImpl, threshold, quantDelaySteps }): TensorQuantizer => {
+  ({ scalingImpl, threshold, quantDelaySteps, inputViewImpl }): TensorQuantizer => {
     if (!Number.isFinite(threshold))
       throw new InvalidOptions({ what: "TernaryQuant", option: "threshold", reason: `is not a number: ${threshold}` })
     const bitWidth = BitWidthConst({ bitWidth: 2 })
     const zeroPoint = tf.scalar(0)
     const delayWrapper = Delay.make(quantDelaySteps)
-    const children = { scalingImpl, bitWidth, zeroPoint: Brick.shown("StatelessBuffer"), delayWrapper }
+    const own = { scalingImpl, bitWidth, zeroPoint: Brick.shown("StatelessBuffer"), delayWrapper }
+    const children = { ...own, ...View.shownIn(inputViewImpl) }
     return Brick.make(
       "TernaryQuant",
       children,
       { constants: [zeroPoint, ...bitWidth.own] },
       {
-        apply: (state: Brick.State, x: tf.Tensor) => {
-          const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", x)
+        apply: (state: Brick.State, input: tf.Tensor) => {
+          const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", input)
+          const x = inputViewImpl.apply(input)
           const [bits] = Brick.call(bitWidth, state, "bitWidth")
           const beyond = Gradient.withoutGradient(() =>
             tf.cast(tf.greater(tf.abs(x), tf.mul(scale, threshold)), "float32")
@@ -55,7 +60,8 @@ export const TernaryQuant = Brick.component(
           const y = keepingNaN(x, tf.mul(tf.mul(beyond, Sign.ternary(x)), scale))
           const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
           const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
-          return [{ value, scale, zeroPoint, bitWidth: bits }, Brick.remembered(state.memory, after)] as const
+          const quantized = merged({ value, scale, zeroPoint, bitWidth: bits }, inputViewImpl, input.shape)
+          return [quantized, Brick.remembered(state.memory, after)] as const
         }
       }
     )

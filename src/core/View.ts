@@ -30,6 +30,9 @@ const view = (
 
 /** The tensor as it is. */
 export const identity: View = { ...Brick.shown("Identity"), apply: (x: tf.Tensor) => x }
+/** A view as a child of its quantizer, if it forms groups: the original shows none in binary and ternary quantizers. */
+export const shownIn = (inputViewImpl: View): Readonly<Record<string, Brick.Brick>> =>
+  inputViewImpl.groups === undefined ? {} : { inputViewImpl }
 /** The tensor as it is. */
 export const Identity = Injector.component("Identity", {}, () => identity)
 

@@ -41,7 +41,6 @@ const PerRow = make("DynamicPerRow", {
   dynamicScalingBroadcastableShape: raw(RuntimeScaling.perRow)
 })
 const PerGroup = make("DynamicPerGroup", {
-  scalingImpl: RuntimeScaling.RuntimeDynamicGroupStatsScaling,
   scalingStatsOp: "minMax",
   scalingPerOutput: "group",
   groupSize: 32

@@ -11,7 +11,6 @@
 import { pipe } from "effect"
 import * as Restriction from "../core/Restriction.ts"
 import * as Rounding from "../core/Rounding.ts"
-import * as RuntimeScaling from "../core/RuntimeScaling.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as FloatOcp from "./FloatOcp.ts"
 import * as FloatParts from "./FloatParts.ts"
@@ -28,7 +27,7 @@ const shared = {
   restrictThresholdImpl: Restriction.PowerOfTwoRestrictValue
 } as const
 const MXWeight = make("MXWeight", shared)
-const MXAct = make("MXAct", { ...shared, scalingImpl: RuntimeScaling.RuntimeDynamicGroupStatsScaling })
+const MXAct = make("MXAct", shared)
 
 // ---- integers -----------------------------------------------------------------------------------------------
 

@@ -210,15 +210,25 @@ const activationView = choose("scalingPerOutput", {
   group: View.DynamicOverSubChannelBlockView
 })
 
+const runningScaling = choose("scalingImplType", {
+  const: Scaling.ConstScaling,
+  parameter: Scaling.ParameterScaling,
+  parameterFromStats: RuntimeScaling.ParameterFromRuntimeStatsScaling,
+  stats: RuntimeScaling.RuntimeStatsScaling,
+  affineStats: RuntimeScaling.RuntimeStatsScaling
+})
+/** Groups differ from batch to batch, so that their statistics are neither averaged nor learned: they are taken at each call. */
+const groupScaling = choose("scalingImplType", {
+  const: Scaling.ConstScaling,
+  parameter: Scaling.ParameterScaling,
+  parameterFromStats: RuntimeScaling.RuntimeDynamicGroupStatsScaling,
+  stats: RuntimeScaling.RuntimeDynamicGroupStatsScaling,
+  affineStats: RuntimeScaling.RuntimeDynamicGroupStatsScaling
+})
+
 const running = {
   ...common,
-  scalingImpl: choose("scalingImplType", {
-    const: Scaling.ConstScaling,
-    parameter: Scaling.ParameterScaling,
-    parameterFromStats: RuntimeScaling.ParameterFromRuntimeStatsScaling,
-    stats: RuntimeScaling.RuntimeStatsScaling,
-    affineStats: RuntimeScaling.RuntimeStatsScaling
-  }),
+  scalingImpl: choose("scalingPerOutput", { tensor: runningScaling, channel: runningScaling, group: groupScaling }),
   scalingInit: value(["minVal", "maxVal"], WeightFacts.largestMagnitude),
   minVal: choose("signed", { true: undefined, false: 0 }),
   scalingShape: choose("scalingPerOutput", {

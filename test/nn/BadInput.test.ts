@@ -28,6 +28,10 @@ describe("bad options are refused when the layer is made", () => {
     const layer = Linear.quantLinear({ ...size, weight: { bitWidth } } as never)
     expect(await errorOf(layer)).toMatchObject(refused("bitWidth"))
   })
+  it("one bit of a narrow range", async () => {
+    const layer = Linear.quantLinear({ ...size, weight: { bitWidth: 1 } })
+    expect(await errorOf(layer)).toMatchObject(refused("narrowRange"))
+  })
   it.each([0, -4, 2.5])("group size %s", async (groupSize) => {
     const weightQuant = pipe(Microscaling.MXInt8Weight, Injector.let({ groupSize }))
     expect(await errorOf(Linear.quantLinear({ ...size, weightQuant }))).toMatchObject(refused("groupSize"))
