@@ -9,6 +9,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Context, Effect, Layer, Option, Semaphore } from "effect"
 import { BackendUnavailable } from "../tensor/Errors.ts"
 import * as Gradients from "./Gradients.ts"
+import * as Kernels from "./Kernels.ts"
 
 /** The backends that breve starts. */
 export type Name = "wasm" | "cpu"
@@ -146,6 +147,7 @@ const select = Effect.fn("Backend.select")(function* (name: Name, hint: string) 
   }
   yield* Effect.promise(() => tf.ready())
   Gradients.register()
+  if (name === "wasm") yield* Effect.promise(Kernels.register)
   return { name }
 })
 

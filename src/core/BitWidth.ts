@@ -35,18 +35,15 @@ export const positive = (bitWidth: BitWidth): BitWidth => {
   return bitWidth
 }
 
-/** The bit-width `bitWidth`, fixed. */
+const buffered = { bitWidth: Brick.shown("StatelessBuffer") }
+
+/** The bit-width `bitWidth`, fixed: a new scalar at each call, so that a brick has nothing to release. */
 export const BitWidthConst = Brick.component(
   "BitWidthConst",
   { bitWidth: Injector.required<number>() },
   ({ bitWidth }): BitWidth => {
-    const bits = tf.scalar(whole("BitWidthConst", "bitWidth", bitWidth, 0))
-    return Brick.make(
-      "BitWidthConst",
-      { bitWidth: Brick.shown("StatelessBuffer") },
-      { constants: [bits] },
-      { fixed: bitWidth, apply: () => [bits, {}] as const }
-    )
+    const fixed = whole("BitWidthConst", "bitWidth", bitWidth, 0)
+    return Brick.make("BitWidthConst", buffered, {}, { fixed, apply: () => [tf.scalar(fixed), {}] as const })
   }
 )
 
@@ -169,17 +166,18 @@ export const MsbClampBitWidth = Brick.component(
     const high = whole("MsbClampBitWidth", "maxOverallBitWidth", given.maxOverallBitWidth, low)
     const minOverallBitWidth = BitWidthConst({ bitWidth: low })
     const maxOverallBitWidth = BitWidthConst({ bitWidth: high })
-    const [least, most] = [...minOverallBitWidth.own, ...maxOverallBitWidth.own] as [tf.Tensor, tf.Tensor]
     return Brick.make(
       "MsbClampBitWidth",
       { minOverallBitWidth, maxOverallBitWidth, bitWidthToRemoveImpl },
-      { constants: [least, most] },
+      {},
       {
         apply: (state: Brick.State, inputBitWidth?: tf.Tensor) => {
           if (inputBitWidth === undefined)
             throw new MissingInput({ quantizer: "MsbClampBitWidth", missing: ["bitWidth"] })
           const [removed, after] = Brick.call(bitWidthToRemoveImpl, state, "bitWidthToRemoveImpl")
           const left = Sign.magnitude(tf.sub(inputBitWidth, removed))
+          const [least] = Brick.call(minOverallBitWidth, state, "minOverallBitWidth")
+          const [most] = Brick.call(maxOverallBitWidth, state, "maxOverallBitWidth")
           const memory = Brick.remembered(state.memory, { bitWidthToRemoveImpl: after })
           return [Clamp.betweenStraightThrough(left, least, most), memory] as const
         }

@@ -77,6 +77,18 @@ interface Own {
 }
 
 const nothing = {}
+const none: ReadonlyArray<never> = []
+
+const unchanged: Brick["prepare"] = (state) => state
+/** As `unchanged`, of a brick that does something, but has no state and none below it. */
+const still: Brick["prepare"] = (state) => state
+const isStateful = ({ prepare }: Brick): boolean => prepare !== unchanged && prepare !== still
+
+const statesIn = (children: Readonly<Record<string, Brick>>): number => {
+  let count = 0
+  for (const name in children) if (isStateful(children[name] as Brick)) count++
+  return count
+}
 
 const treesOf = <Leaf extends tf.Tensor | number>(
   own: Tree.Tree<Leaf>,
@@ -116,14 +128,23 @@ export const make = <Kind extends object>(
   own: Own,
   kind: Kind
 ): Brick & Kind => {
-  const parameters = own.parameters ?? nothing
-  const memory = own.memory ?? nothing
-  const loans = Sharing.loans(children)
-  const prepare: Brick["prepare"] = (state) => {
-    const mine = own.prepare?.(state)
-    const from: State = mine === undefined ? state : { ...state, ...mine }
-    return Object.entries(children).reduce((before, [name, child]) => prepareChild(child, before, name), from)
-  }
+  const states = statesIn(children)
+  return states === 0 && own.parameters === undefined && own.memory === undefined && own.prepare === undefined
+    ? Object.assign(
+        { label, children, parameters: nothing, memory: nothing, own: own.constants ?? none, prepare: still },
+        kind
+      )
+    : withState(label, children, own, kind, states < 2 ? none : Sharing.loans(children, isStateful))
+}
+
+const withState = <Kind extends object>(
+  label: string,
+  children: Readonly<Record<string, Brick>>,
+  own: Own,
+  kind: Kind,
+  loans: ReadonlyArray<Sharing.Loan>
+): Brick & Kind => {
+  const { parameters = nothing, memory = nothing, constants = none } = own
   const whole = {
     label,
     children,
@@ -137,9 +158,14 @@ export const make = <Kind extends object>(
     ),
     own:
       parameters === nothing && memory === nothing
-        ? (own.constants ?? [])
-        : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...(own.constants ?? [])],
-    prepare,
+        ? constants
+        : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...constants],
+    prepare: (state: State) => {
+      const mine = own.prepare?.(state)
+      let prepared: State = mine === undefined ? state : { ...state, ...mine }
+      for (const name in children) prepared = prepareChild(children[name] as Brick, prepared, name)
+      return prepared
+    },
     ...lending(kind, loans)
   }
   return loans.length === 0 ? whole : { ...whole, prepare: lendingPrepare(whole.prepare, loans) }
@@ -161,7 +187,7 @@ const lendingPrepare =
 
 /** The state with the part of one child prepared: the very same one if the child has nothing to prepare. */
 export const prepareChild = (child: Brick, before: State, name: string): State => {
-  if (child.prepare === unchanged) return before
+  if (!isStateful(child)) return before
   const part = partOf(before, name)
   const after = child.prepare(part)
   return after.parameters === part.parameters && after.memory === part.memory
@@ -180,15 +206,13 @@ export const partOf = (state: State, name: string): State => ({
   memory: Tree.at(state.memory, name)
 })
 
-const unchanged: Brick["prepare"] = (state) => state
-
 /** A part that only shows in the tree. */
 export const shown = (label: string, children: Readonly<Record<string, Brick>> = nothing): Brick => ({
   label,
   children,
   parameters: nothing,
   memory: nothing,
-  own: [],
+  own: none,
   prepare: unchanged
 })
 

@@ -18,6 +18,9 @@ const counted: Delay["apply"] = ({ memory, trial }, x, y) => {
   return remaining > 0 ? [x, { remaining: remaining - 1 }] : [y, memory]
 }
 
+const delayed = { delayImpl: Brick.shown("_DelayQuant") }
+const undelayed: Delay = { ...Brick.shown("DelayWrapper", { delayImpl: Brick.shown("_NoDelay") }), apply: never }
+
 /**
  * Answers `x` for the first `steps` calls, in training and evaluation alike, and `y` from then on; calls of a statistic that
  * searches do not count. No steps, or fewer: never a delay.
@@ -25,8 +28,7 @@ const counted: Delay["apply"] = ({ memory, trial }, x, y) => {
 export const make = (steps: number): Delay => {
   if (!Number.isInteger(steps))
     throw new InvalidOptions({ what: "DelayWrapper", option: "quantDelaySteps", reason: `is not whole: ${steps}` })
-  const delayImpl = Brick.shown(steps > 0 ? "_DelayQuant" : "_NoDelay")
   return steps > 0
-    ? Brick.make("DelayWrapper", { delayImpl }, { memory: { remaining: steps } }, { apply: counted })
-    : Brick.make("DelayWrapper", { delayImpl }, {}, { apply: never })
+    ? Brick.make("DelayWrapper", delayed, { memory: { remaining: steps } }, { apply: counted })
+    : undelayed
 }

@@ -5,6 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
+import * as FakeQuant from "../op/FakeQuant.ts"
 import * as Range from "../op/Range.ts"
 import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
@@ -56,6 +57,17 @@ export const halves = (given: Injector.AllOf<typeof dependencies>) => {
     const q = tensorClampImpl.apply(rounded, Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range))
     return [q, afterRounding] as const
   }
+  const [rounding, clampPasses] = [floatToIntImpl.kind, tensorClampImpl.passes]
+  /** there and back on one grid: in one pass, where the bricks are known */
+  const requantized = (state: Brick.State, x: tf.Tensor, there: Grid, back: Omit<Grid, "bitWidth">) => {
+    const { scale, zeroPoint, bitWidth } = there
+    if (there === back && rounding !== undefined && clampPasses !== undefined) {
+      const [low, high] = [Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range)]
+      return [FakeQuant.fakeQuantize(x, scale, zeroPoint, low, high, { rounding, clampPasses }), {}] as const
+    }
+    const [q, afterRounding] = integers(state, x, there)
+    return [tf.mul(tf.sub(q, back.zeroPoint), back.scale), afterRounding] as const
+  }
   return {
     children: { floatToIntImpl, tensorClampImpl, delayWrapper, inputViewImpl },
     toInt: (state: Brick.State, x: tf.Tensor, grid: Grid): Brick.Answer<tf.Tensor> => {
@@ -70,8 +82,7 @@ export const halves = (given: Injector.AllOf<typeof dependencies>) => {
       back: Omit<Grid, "bitWidth">
     ): Brick.Answer<tf.Tensor> => {
       const x = inputViewImpl.apply(input)
-      const [q, afterRounding] = integers(state, x, there)
-      const y = tf.mul(tf.sub(q, back.zeroPoint), back.scale)
+      const [y, afterRounding] = requantized(state, x, there, back)
       const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
       return [value, Brick.remembered(state.memory, { floatToIntImpl: afterRounding, delayWrapper: afterDelay })]
     }
@@ -96,8 +107,10 @@ export const IntQuant = Injector.component("IntQuant", dependencies, (given): In
     {
       inputViewImpl: given.inputViewImpl,
       toInt,
-      apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) =>
-        through(state, x, { scale, zeroPoint, bitWidth }, { scale, zeroPoint })
+      apply: (state: Brick.State, x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor, bitWidth: tf.Tensor) => {
+        const grid: Grid = { scale, zeroPoint, bitWidth }
+        return through(state, x, grid, grid)
+      }
     }
   )
 })

@@ -26,13 +26,15 @@ export const widthFor = (bitWidth: BitWidth, { label, narrow }: IntScaling): Bit
 const intScaling = (
   label: string,
   declared: boolean | undefined,
-  of: (bitWidth: tf.Tensor, signed: boolean) => tf.Tensor
+  of: (bitWidth: tf.Tensor, signed: boolean) => tf.Tensor,
+  narrow = false
 ): IntScaling =>
   Brick.make(
     label,
     {},
     {},
     {
+      narrow,
       apply: (bitWidth: tf.Tensor, told?: boolean) => {
         const signed = told ?? declared
         if (signed === undefined)
@@ -62,12 +64,16 @@ export const IntScaling = Injector.component(
     signed: Injector.optional<boolean | undefined>(undefined),
     narrowRange: Injector.required<boolean>()
   },
-  ({ signed: declared, narrowRange }): IntScaling => ({
-    ...intScaling("IntScaling", declared, (bitWidth, signed) =>
-      signed ? tf.neg(Range.minInt(bitWidth, { signed, narrowRange })) : Range.maxInt(bitWidth, { signed, narrowRange })
-    ),
-    narrow: narrowRange
-  })
+  ({ signed: declared, narrowRange }) =>
+    intScaling(
+      "IntScaling",
+      declared,
+      (bitWidth, signed) => {
+        const range = { signed, narrowRange }
+        return signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
+      },
+      narrowRange
+    )
 )
 
 /**
@@ -109,12 +115,11 @@ export const SingleArgStatelessBuffer = Brick.component(
         option: "intScalingConst",
         reason: `must be positive; it is ${intScalingConst}`
       })
-    const value = tf.scalar(intScalingConst)
     return Brick.make(
       "SingleArgStatelessBuffer",
       { const: Brick.shown("StatelessBuffer") },
-      { constants: [value] },
-      { apply: () => value }
+      {},
+      { apply: () => tf.scalar(intScalingConst) }
     )
   }
 )

@@ -85,7 +85,7 @@ const learnedNorm = (label: string, given: Normed) => {
     const value = restriction.init(clamped(norm))
     return value.rank === 0 && shape !== undefined ? tf.mul(tf.ones([...shape]), value) : tf.clone(value)
   }
-  const { clampMinSte } = parts.clampScaling.children
+  const { clampMinSte } = parts().clampScaling.children
   const restrictClampScaling =
     given.restrictPreScalingImpl === undefined
       ? Brick.shown("_RestrictClampValue", {
@@ -93,7 +93,7 @@ const learnedNorm = (label: string, given: Normed) => {
           restrictValueImpl: Brick.shown("Identity"),
           applyAbs: Brick.shown("Abs")
         })
-      : parts.restrictClampScaling
+      : parts().restrictClampScaling
   return {
     clamped,
     children: { stats, statsInputViewShapeImpl: view, scalingImpl, restrictClampScaling },

@@ -38,7 +38,7 @@ export interface Parts {
 
 /** The formulas of a scale with its options. */
 export interface Restricted {
-  readonly parts: Parts
+  readonly parts: () => Parts
   /** `M(v)`: no magnitude below the minimum, with a straight-through gradient */
   readonly clamped: (v: tf.Tensor) => tf.Tensor
   /** `A(v)`: the magnitude, unless scales may be negative */
@@ -76,9 +76,21 @@ export const checkMomentum = (what: string, momentum: number | null | undefined)
 // ---- constructors -------------------------------------------------------------------------------------------
 
 const identity = Brick.shown("Identity")
+const abs = Brick.shown("Abs")
+const clampMinSte = Brick.shown("ScalarSignedClampMinSte")
+const clampValue = Brick.shown("_ClampValue", { clampMinSte })
+const noClampValue = Brick.shown("_ClampValue", { clampMinSte: identity })
+const preprocess = { Identity: identity, LogTwo: Brick.shown("LogTwo") } as const
 
-const clampMin = (min: number | undefined): Brick.Brick =>
-  min === undefined ? identity : Brick.shown("ScalarSignedClampMinSte")
+/** How values are made positive, as printed. */
+export const applyAbs = (unsigned: boolean): Brick.Brick => (unsigned ? abs : identity)
+
+/** How a value is brought into the domain of a restriction, as printed. */
+export const preprocessing = ({ initLabel }: Restriction.Restriction): Brick.Brick => preprocess[initLabel]
+
+/** `_ClampValue` as printed. */
+export const clamping = (min: number | undefined): Brick.Brick =>
+  min === undefined || min === 0 ? noClampValue : clampValue
 
 /** `_RestrictClampValue` as printed; a restriction that another part shows already is left out. */
 export const restrictClamp = (
@@ -87,46 +99,50 @@ export const restrictClamp = (
   unsigned = true
 ): Brick.Brick =>
   Brick.shown("_RestrictClampValue", {
-    clampMinSte: clampMin(min),
+    clampMinSte: min === undefined ? identity : clampMinSte,
     ...(restriction !== undefined && { restrictValueImpl: restriction }),
-    applyAbs: unsigned ? Brick.shown("Abs") : identity
+    applyAbs: applyAbs(unsigned)
   })
+
+const same = (v: tf.Tensor): tf.Tensor => v
 
 /** `M(v)` for a minimum. */
 export const clampedAt = (min: number | undefined): ((v: tf.Tensor) => tf.Tensor) =>
-  min === undefined || min === 0 ? (v) => v : (v) => Clamp.atLeast(v, min)
+  min === undefined || min === 0 ? same : (v) => Clamp.atLeast(v, min)
+
+const partsOf = (given: Given): Parts => {
+  const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, isScaleUnsigned } = given
+  const min = given.scalingMinVal === 0 ? undefined : given.scalingMinVal
+  const ofThreshold = restrictThresholdImpl ?? restrictScalingImpl
+  return {
+    restrictClampScaling: restrictClamp(min, restrictScalingImpl, isScaleUnsigned),
+    restrictClampThreshold: restrictClamp(
+      undefined,
+      ofThreshold === restrictScalingImpl ? undefined : restrictThresholdImpl
+    ),
+    restrictClampScaleThreshold: restrictClamp(undefined, restrictScaleThresholdImpl ?? identity, isScaleUnsigned),
+    restrictScalingPre: preprocessing(restrictScalingImpl),
+    restrictThresholdPre: preprocessing(ofThreshold),
+    clampScaling: clamping(min)
+  }
+}
 
 /** The formulas and the printed parts of a restriction with its minimum. */
 export const make = (given: Given): Restricted => {
-  const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, isScaleUnsigned } = given
-  check(!Number.isNaN(given.scalingMinVal), "the scaling", "scalingMinVal", "is NaN")
-  const min = given.scalingMinVal === 0 ? undefined : given.scalingMinVal
+  const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, scalingMinVal, isScaleUnsigned } =
+    given
+  check(!Number.isNaN(scalingMinVal), "the scaling", "scalingMinVal", "is NaN")
   const ofThreshold = restrictThresholdImpl ?? restrictScalingImpl
-  const clamped = clampedAt(min)
-  const positive = (v: tf.Tensor): tf.Tensor => (isScaleUnsigned ? magnitude(v) : v)
-  const restrict = restrictScalingImpl.apply
-  const threshold = (t: tf.Tensor | undefined): tf.Tensor => ofThreshold.apply(ofThreshold.init(t ?? tf.ones([1])))
-  const restrictClamped = (v: tf.Tensor): tf.Tensor => positive(clamped(restrict(v)))
-  const divided = restrictScaleThresholdImpl?.apply ?? ((v: tf.Tensor): tf.Tensor => v)
-  return {
-    parts: {
-      restrictClampScaling: restrictClamp(min, restrictScalingImpl, isScaleUnsigned),
-      restrictClampThreshold: restrictClamp(
-        undefined,
-        ofThreshold === restrictScalingImpl ? undefined : restrictThresholdImpl
-      ),
-      restrictClampScaleThreshold: restrictClamp(undefined, restrictScaleThresholdImpl ?? identity, isScaleUnsigned),
-      restrictScalingPre: Brick.shown(restrictScalingImpl.initLabel),
-      restrictThresholdPre: Brick.shown(ofThreshold.initLabel),
-      clampScaling: Brick.shown("_ClampValue", { clampMinSte: clampMin(min) })
-    },
-    clamped,
-    positive,
-    restrict,
-    restrictClamp: restrictClamped,
+  const self: Restricted = {
+    parts: () => partsOf(given),
+    clamped: clampedAt(scalingMinVal),
+    positive: isScaleUnsigned ? magnitude : same,
+    restrict: restrictScalingImpl.apply,
+    restrictClamp: (v) => self.positive(self.clamped(self.restrict(v))),
     init: restrictScalingImpl.init,
-    threshold,
-    divided,
-    scale: (v, t) => positive(divided(tf.div(restrictClamped(v), magnitude(threshold(t)))))
+    threshold: (t) => ofThreshold.apply(ofThreshold.init(t ?? tf.ones([1]))),
+    divided: restrictScaleThresholdImpl?.apply ?? same,
+    scale: (v, t) => self.positive(self.divided(tf.div(self.restrictClamp(v), magnitude(self.threshold(t)))))
   }
+  return self
 }

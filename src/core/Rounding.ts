@@ -5,6 +5,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
+import type * as FakeQuant from "../op/FakeQuant.ts"
 import * as Round from "../op/Round.ts"
 import * as StochasticRound from "../op/StochasticRound.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
@@ -15,23 +16,29 @@ import * as Brick from "./Brick.ts"
 export interface Rounding extends Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor> {
   /** how a number is rounded that is no element of the tensor, such as a zero-point; absent: as elements are */
   readonly alone?: (x: tf.Tensor) => tf.Tensor
+  /** which rounding it is, if it is one of those that are fused with what stands around them; it then has no state */
+  readonly kind?: FakeQuant.Rounding
 }
 
-const rounding = (label: string, f: (x: tf.Tensor) => tf.Tensor): Rounding =>
-  Brick.make(label, {}, {}, { apply: (_: Brick.State, x: tf.Tensor) => [f(x), {}] as const })
+const rounding = (label: string, f: (x: tf.Tensor) => tf.Tensor, kind?: FakeQuant.Rounding): Rounding => {
+  const apply = (_: Brick.State, x: tf.Tensor) => [f(x), {}] as const
+  return Brick.make(label, {}, {}, kind === undefined ? { apply } : { kind, apply })
+}
 
 /** To the nearest integer, ties to even; straight-through gradient. */
-export const RoundSte = Injector.component("RoundSte", {}, () => rounding("RoundSte", Round.nearest))
+export const RoundSte = Injector.component("RoundSte", {}, () => rounding("RoundSte", Round.nearest, "nearest"))
 /** Down; straight-through gradient. */
-export const FloorSte = Injector.component("FloorSte", {}, () => rounding("FloorSte", Round.floor))
+export const FloorSte = Injector.component("FloorSte", {}, () => rounding("FloorSte", Round.floor, "floor"))
 /** Up; straight-through gradient. */
-export const CeilSte = Injector.component("CeilSte", {}, () => rounding("CeilSte", Round.ceil))
+export const CeilSte = Injector.component("CeilSte", {}, () => rounding("CeilSte", Round.ceil, "ceil"))
 /**
  * Towards zero; straight-through gradient.
  *
  * @since 0.2.0
  */
-export const RoundToZeroSte = Injector.component("RoundToZeroSte", {}, () => rounding("RoundToZeroSte", Round.toZero))
+export const RoundToZeroSte = Injector.component("RoundToZeroSte", {}, () =>
+  rounding("RoundToZeroSte", Round.toZero, "toZero")
+)
 /**
  * To the nearest integer as a DPU does, a negative tie going up; straight-through gradient.
  *

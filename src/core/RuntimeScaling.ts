@@ -54,27 +54,35 @@ export const RuntimeStatsScaling = Brick.component(
   }
 )
 
+const identity = Brick.shown("Identity")
+const inplaceLogTwo = Brick.shown("InplaceLogTwo")
+const absValue = {
+  unsigned: Brick.shown("_AbsValue", { applyAbs: Restricted.applyAbs(true) }),
+  signed: Brick.shown("_AbsValue", { applyAbs: Restricted.applyAbs(false) })
+}
+const unrestricted = Brick.shown("_RestrictValue")
+const notRestricted = Brick.shown("_RestrictValue", { restrictValueImpl: identity })
+const restrictValue = (restrictValueImpl: Brick.Brick): Brick.Brick =>
+  Brick.shown("_RestrictValue", { restrictValueImpl })
+
 /** The children in the order of the reference. */
 const learnedChildren = (given: Restricted.Given, view: View.View, stats: Statistic.Statistic) => {
   const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, isScaleUnsigned } = given
-  const { clampScaling, restrictScalingPre, restrictThresholdPre } = Restricted.make(given).parts
-  const identity = Brick.shown("Identity")
-  const restrictValue = (restrictValueImpl: Brick.Brick | undefined): Brick.Brick =>
-    Brick.shown("_RestrictValue", { ...(restrictValueImpl !== undefined && { restrictValueImpl }) })
+  // the scale's own restriction is shown there already
+  const ofThreshold = restrictThresholdImpl === restrictScalingImpl ? undefined : restrictThresholdImpl
   return {
     statsInputViewShapeImpl: view,
     stats,
-    absValue: Brick.shown("_AbsValue", { applyAbs: isScaleUnsigned ? Brick.shown("Abs") : identity }),
+    absValue: isScaleUnsigned ? absValue.unsigned : absValue.signed,
     restrictScaling: restrictValue(restrictScalingImpl),
-    // the scale's own restriction is shown there already
-    restrictThreshold: restrictValue(restrictThresholdImpl === restrictScalingImpl ? undefined : restrictThresholdImpl),
-    restrictScaleThreshold: restrictValue(restrictScaleThresholdImpl ?? identity),
-    clampScaling,
-    restrictInplacePreprocess: Brick.shown(
-      restrictScalingImpl.initLabel === "LogTwo" ? "InplaceLogTwo" : restrictScalingImpl.initLabel
-    ),
-    restrictScalingPre,
-    restrictThresholdPre
+    restrictThreshold: ofThreshold === undefined ? unrestricted : restrictValue(ofThreshold),
+    restrictScaleThreshold:
+      restrictScaleThresholdImpl === undefined ? notRestricted : restrictValue(restrictScaleThresholdImpl),
+    clampScaling: Restricted.clamping(given.scalingMinVal),
+    restrictInplacePreprocess:
+      restrictScalingImpl.initLabel === "LogTwo" ? inplaceLogTwo : Restricted.preprocessing(restrictScalingImpl),
+    restrictScalingPre: Restricted.preprocessing(restrictScalingImpl),
+    restrictThresholdPre: Restricted.preprocessing(restrictThresholdImpl ?? restrictScalingImpl)
   }
 }
 
@@ -178,7 +186,7 @@ export const RuntimeDynamicGroupStatsScaling = Brick.component(
     const { parts, clamped, init, scale } = Restricted.make(given)
     return Brick.make(
       label,
-      { scalingStatsImpl, inputViewImpl, ...parts },
+      { scalingStatsImpl, inputViewImpl, ...parts() },
       {},
       {
         apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
@@ -237,7 +245,7 @@ export const RuntimeDynamicStatsScaling = Brick.component(
       restrictScaleThresholdImpl: undefined,
       isScaleUnsigned: true
     })
-    const { restrictScalingPre, restrictClampScaling, restrictThresholdPre, restrictClampThreshold } = parts
+    const { restrictScalingPre, restrictClampScaling, restrictThresholdPre, restrictClampThreshold } = parts()
     const children = {
       scalingStatsInputViewShapeImpl: view,
       statsImpl,

@@ -90,7 +90,7 @@ export const ConstScaling = Brick.component(
     const restricted = Restricted.make(given)
     const value = initial("ConstScaling", given.scalingInit, undefined, given)
     const { restrictClampScaling, restrictClampThreshold, restrictClampScaleThreshold, restrictThresholdPre } =
-      restricted.parts
+      restricted.parts()
     const children = {
       restrictClampScaling,
       restrictClampThreshold,
@@ -130,7 +130,7 @@ export const ParameterScaling = Brick.component(
   (given): Scaling => {
     const restricted = Restricted.make(given)
     const { restrictClampScaling, restrictClampThreshold, restrictThresholdPre, restrictClampScaleThreshold } =
-      restricted.parts
+      restricted.parts()
     const children = { restrictClampScaling, restrictClampThreshold, restrictThresholdPre, restrictClampScaleThreshold }
     const parameters = { value: initial("ParameterScaling", given.scalingInit, given.scalingShape, given) }
     return Brick.make(

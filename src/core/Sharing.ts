@@ -7,10 +7,8 @@ import type * as tf from "@tensorflow/tfjs-core"
 import type * as Tree from "../tensor/Tree.ts"
 
 /** What is looked at in a brick. */
-export interface Node {
-  readonly children: Readonly<Record<string, Node>>
-  readonly parameters: Tree.Parameters
-  readonly memory: Tree.Memory
+export interface Node<N> {
+  readonly children: Readonly<Record<string, N>>
 }
 type Path = ReadonlyArray<string>
 
@@ -44,24 +42,27 @@ const put = <Leaf>(tree: Tree.Tree<Leaf>, path: Path, inner: Inner<Leaf>): Tree.
 
 // ---- loans --------------------------------------------------------------------------------------------------
 
-const stateful = ({ parameters, memory }: Node): boolean =>
-  Object.keys(parameters).length > 0 || Object.keys(memory).length > 0
-
-/** The loans between different children; those within one child are its own affair. */
-export const loans = (children: Readonly<Record<string, Node>>): ReadonlyArray<Loan> => {
-  const states = Object.values(children).filter(stateful)
-  if (states.length < 2) return []
-  const first = new Map<Node, Path>()
-  const below = (nodes: Readonly<Record<string, Node>>, path: Path): ReadonlyArray<Loan> =>
-    Object.entries(nodes).flatMap(([name, node]) => {
-      if (!stateful(node)) return []
+/** The loans between different children; those within one child are its own affair. Only what is stateful is looked at. */
+export const loans = <N extends Node<N>>(
+  children: Readonly<Record<string, N>>,
+  isStateful: (node: N) => boolean
+): ReadonlyArray<Loan> => {
+  const first = new Map<N, Path>()
+  const found: Array<Loan> = []
+  const below = (nodes: Readonly<Record<string, N>>, path: Path): void => {
+    for (const name in nodes) {
+      const node = nodes[name] as N
+      if (!isStateful(node)) continue
       const to = [...path, name]
       const from = first.get(node)
-      if (from !== undefined) return from[0] === to[0] ? [] : [{ from, to }]
-      first.set(node, to)
-      return below(node.children, to)
-    })
-  return below(children, [])
+      if (from === undefined) {
+        first.set(node, to)
+        below(node.children, to)
+      } else if (from[0] !== to[0]) found.push({ from, to })
+    }
+  }
+  below(children, [])
+  return found
 }
 
 /** A tree without what is lent: each leaf once. */

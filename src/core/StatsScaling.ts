@@ -76,7 +76,7 @@ export const affine = (
 export const fromStatistic = (given: Given): FromStatistic => {
   const restricted = Restricted.make(given)
   const affineRescaling = affine(given)
-  const children = { affineRescaling, ...restricted.parts }
+  const children = { affineRescaling, ...restricted.parts() }
   const learned = (state: Brick.State, s: tf.Tensor): tf.Tensor =>
     Brick.call(affineRescaling, state, "affineRescaling", restricted.init(restricted.clamped(s)))[0]
   return Brick.make(
@@ -156,7 +156,7 @@ export const ParameterFromStatsFromParameterScaling = Brick.component(
     const parameterListStats = parametersOf(given)
     const statsScalingImpl = fromStatistic(given)
     const { restricted } = statsScalingImpl
-    const { restrictThresholdPre, clampScaling } = restricted.parts
+    const { restrictThresholdPre, clampScaling } = restricted.parts()
     const restrictInplaceScalingPre = Brick.shown(
       given.restrictScalingImpl.initLabel === "LogTwo" ? "InplaceLogTwo" : "Identity"
     )

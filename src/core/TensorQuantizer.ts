@@ -118,6 +118,15 @@ const once = (make: () => tf.Tensor): (() => tf.Tensor) => {
   }
 }
 
+const within = (state: Brick.State, attempt: Brick.State["attempt"]): Brick.State =>
+  state.trial === undefined ? { ...state, attempt } : state
+const trying = (state: Brick.State, trial: Brick.Trial): Brick.State => ({
+  ...state,
+  tracked: undefined,
+  observing: false,
+  trial
+})
+
 /**
  * Lets the statistics of a quantizer's scale and zero-point search: they may quantize with statistics on trial. While the
  * zero-point searches, the scale is the one given, or that of `scaleOf`. An attempt quantizes also where the quantizer only looks.
@@ -128,24 +137,14 @@ export const searching = (
 ): {
   readonly forScale: (state: Brick.State) => Brick.State
   readonly forZeroPoint: (state: Brick.State, scale?: tf.Tensor | (() => tf.Tensor)) => Brick.State
-} => {
-  const within = (state: Brick.State, attempt: Brick.State["attempt"]): Brick.State =>
-    state.trial === undefined ? { ...state, attempt } : state
-  const trying = (state: Brick.State, trial: Brick.Trial): Brick.State => ({
-    ...state,
-    tracked: undefined,
-    observing: false,
-    trial
-  })
-  return {
-    forScale: (state) => within(state, (x, trial) => run(trying(state, trial), x)[0]),
-    forZeroPoint: (state, scale) => {
-      const seen: { scale?: () => tf.Tensor } = {}
-      return within(state, (x, trial) => {
-        const given = scale ?? (() => scaleOf(state, x))
-        seen.scale ??= typeof given === "function" ? once(given) : () => given
-        return run(trying(state, trial), x, seen.scale())[0]
-      })
-    }
+} => ({
+  forScale: (state) => within(state, (x, trial) => run(trying(state, trial), x)[0]),
+  forZeroPoint: (state, scale) => {
+    const seen: { scale?: () => tf.Tensor } = {}
+    return within(state, (x, trial) => {
+      const given = scale ?? (() => scaleOf(state, x))
+      seen.scale ??= typeof given === "function" ? once(given) : () => given
+      return run(trying(state, trial), x, seen.scale())[0]
+    })
   }
-}
+})

@@ -17,16 +17,14 @@ import * as View from "./View.ts"
 /** Answers the zero-point z of `q = x / scale + z`. */
 export type ZeroPoint = Brick.Stateful<readonly [x: tf.Tensor, scale: tf.Tensor, bitWidth: tf.Tensor], tf.Tensor>
 
-/** The zero-point 0: symmetric quantization. */
-export const ZeroZeroPoint = Brick.component("ZeroZeroPoint", {}, (): ZeroPoint => {
-  const zero = tf.scalar(0)
-  return Brick.make(
-    "ZeroZeroPoint",
-    { zeroPoint: Brick.shown("StatelessBuffer") },
-    { constants: [zero] },
-    { apply: () => [zero, {}] as const }
-  )
-})
+const buffered = { zeroPoint: Brick.shown("StatelessBuffer") }
+
+/** The zero-point 0: symmetric quantization. It is a new scalar at each call, so that a brick has nothing to release. */
+export const ZeroZeroPoint = Brick.component(
+  "ZeroZeroPoint",
+  {},
+  (): ZeroPoint => Brick.make("ZeroZeroPoint", buffered, {}, { apply: () => [tf.scalar(0), {}] as const })
+)
 
 // ---- learned ------------------------------------------------------------------------------------------------
 

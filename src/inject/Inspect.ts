@@ -196,8 +196,9 @@ const explained = (source: Layered, frame: Frame, root: string): string => {
     const slot = frame.compiled.slotOf.get(name)
     if (slot === undefined || frame.slots[slot] === UNSET)
       return void lines.push(`${indent}${name}${name.includes(".") ? " (another level)" : " (default)"}`)
-    const spec = frame.compiled.specs[slot] as Spec
-    const outcome = frame.turnedOut.get(slot)
+    const spec = frame.compiled.declared[slot] as Spec
+    const built = frame.compiled.specs[slot] as Spec
+    const outcome = frame.turnedOut.get(slot) ?? (built === spec ? undefined : built)
     const decided = outcome !== undefined || spec.kind === "choose" || spec.kind === "value"
     const by = decided ? ` (by ${spec.label})` : ""
     const plain = outcome === undefined || outcome.kind === "choose" || outcome.kind === "value"

@@ -47,6 +47,9 @@ export interface Compiled {
   readonly source: Source
   readonly names: ReadonlyArray<string>
   readonly slotOf: ReadonlyMap<string, number>
+  /** what was declared */
+  readonly declared: ReadonlyArray<Spec>
+  /** what is built: a branch whose flag is a constant is the case that it takes */
   readonly specs: ReadonlyArray<Spec>
   /** for each slot the slots of its arguments; -1: absent */
   readonly argumentSlots: ReadonlyArray<ReadonlyArray<number>>
@@ -71,7 +74,8 @@ const build = (source: Source, inputs: ReadonlyArray<string>): Compiled => {
   const given = new Set(inputs)
   const names = [...Object.keys(source.table), ...inputs.filter((name) => !Object.hasOwn(source.table, name))]
   const slotOf = new Map(names.map((name, slot) => [name, slot]))
-  const specs = names.map((name) => (given.has(name) ? constantSpec(UNSET) : specOf(source.table[name])))
+  const declared = names.map((name) => (given.has(name) ? constantSpec(UNSET) : specOf(source.table[name])))
+  const specs = decided(declared, slotOf)
   const slotsFor = (spec: Spec): ReadonlyArray<number> => spec.names.map((name) => slotOf.get(name) ?? -1)
   const argumentSlots = specs.map(slotsFor)
   const order = planner(names, specs, argumentSlots)
@@ -79,6 +83,7 @@ const build = (source: Source, inputs: ReadonlyArray<string>): Compiled => {
     source,
     names,
     slotOf,
+    declared,
     specs,
     argumentSlots,
     template: specs.map((spec) => (spec.kind === "constant" ? spec.value : UNSET)),
@@ -95,6 +100,33 @@ const build = (source: Source, inputs: ReadonlyArray<string>): Compiled => {
       }
     })
   }
+}
+
+/** Every branch whose flag is a constant, by way of links and of other branches too, replaced by the case that it takes. */
+const decided = (declared: ReadonlyArray<Spec>, slotOf: ReadonlyMap<string, number>): ReadonlyArray<Spec> => {
+  const known = new Map<Spec, Spec>()
+  const decide = (spec: Spec): Spec => {
+    if (spec.kind !== "choose") return spec
+    const before = known.get(spec)
+    if (before !== undefined) return before
+    // until it is known: a branch that decides about itself stays open
+    known.set(spec, spec)
+    const flag = slotOf.get(spec.names[0] as string)
+    const { kind, value } = flag === undefined ? spec : aliased(flag)
+    const open = kind !== "constant" || value === UNSET || !Object.hasOwn(spec.cases ?? {}, String(value))
+    const picked = open ? spec : ofCase(spec.cases?.[String(value)], spec)
+    known.set(spec, picked)
+    return picked
+  }
+  const aliased = (slot: number, links = declared.length): Spec => {
+    const spec = decide(declared[slot] as Spec)
+    const to = spec.kind === "link" && spec.path?.length === 1 ? slotOf.get(spec.names[0] as string) : undefined
+    return to === undefined || links === 0 ? spec : aliased(to, links - 1)
+  }
+  const ofCase = (picked: unknown, { names }: Spec): Spec =>
+    // a plain value still tells which flag it comes from
+    isBinding(picked) ? decide(specOfBinding(picked)) : { ...constantSpec(picked), names }
+  return declared.map(decide)
 }
 
 /** Depth-first, arguments in their order, each slot once; the first problem met is kept. */

@@ -78,7 +78,11 @@ const call = (
   argumentSlots: ReadonlyArray<number>,
   place: Place
 ): boolean => {
-  const args = argumentSlots.map((argument, i) => (argument >= 0 ? frame.slots[argument] : spec.defaults[i]?.value))
+  const args: Array<unknown> = []
+  for (let i = 0; i < argumentSlots.length; i++) {
+    const argument = argumentSlots[i] as number
+    args.push(argument >= 0 ? frame.slots[argument] : spec.defaults[i]?.value)
+  }
   if (spec.kind === "choose") return settle(run, frame, slot, caseOf(spec, args[0], frame, place), place)
   const built = construct(spec, args, frame, slot, place)
   if (spec.mode === "effect") {

@@ -69,6 +69,24 @@ const extremum =
       }
     })(x)
 
+/** The largest magnitude of everything, and how it is shared out, by the backend's own kernels. */
+const fusedAbsMax: (x: tf.Tensor) => tf.Tensor = Gradient.customGradient((x: tf.Tensor) => {
+  const value = tf.engine().runKernel("BreveAbsMax", { x }) as tf.Tensor
+  return {
+    value,
+    saved: [x, value],
+    gradient: (dy, [x, extremum]: readonly [tf.Tensor, tf.Tensor]) => [
+      tf.engine().runKernel("BreveAbsMaxGrad", { x, extremum, dy }) as tf.Tensor
+    ]
+  }
+})
+
+const magnitude = extremum("magnitude")
+
+/** Whether the backend has kernels for this. */
+const fusable = (x: tf.Tensor, { axis }: Slices.Reduction): boolean =>
+  axis === undefined && x.dtype === "float32" && tf.getKernel("BreveAbsMax", tf.getBackend()) !== undefined
+
 /**
  * The largest magnitude.
  *
@@ -81,7 +99,8 @@ const extremum =
  * @category statistic
  * @since 0.1.0
  */
-export const absMax: (x: tf.Tensor, reduction?: Slices.Reduction) => tf.Tensor = extremum("magnitude")
+export const absMax = (x: tf.Tensor, reduction: Slices.Reduction = {}): tf.Tensor =>
+  fusable(x, reduction) ? fusedAbsMax(x) : magnitude(x, reduction)
 
 /**
  * The largest element.

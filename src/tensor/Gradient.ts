@@ -37,6 +37,9 @@ export interface ValueAndGradients {
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
+/** Another tensor with the same elements, which are not copied: `tf.clone` copies them on WASM. */
+const same = (x: tf.Tensor): tf.Tensor => tf.reshape(x, x.shape)
+
 /** An operation with its own gradient. All gradients are computed when one is asked for; `gradient` may answer `dy` itself. */
 export const customGradient =
   <Inputs extends Tensors, Saved extends Tensors = readonly []>(
@@ -49,10 +52,10 @@ export const customGradient =
       save([...saved])
       return {
         // An output that is an input would be its own ancestor on the tape.
-        value: inputs.includes(value as never) ? tf.clone(value) : value,
+        value: inputs.includes(value as never) ? same(value) : value,
         // tfjs disposes a gradient after adding it to another one, so no two may be the same tensor.
         gradFunc: (dy: tf.Tensor, kept: Array<tf.Tensor>) =>
-          tf.tidy(() => gradient(dy, kept as unknown as Saved).map((dx) => tf.clone(dx)))
+          tf.tidy(() => gradient(dy, kept as unknown as Saved).map(same))
       }
     })(...inputs)
 

@@ -46,8 +46,18 @@ export const at = <Leaf extends tf.Tensor | number>(tree: Tree<Leaf>, name: stri
 }
 
 /** The tensors of a tree. */
-export const tensors = (tree: Memory): ReadonlyArray<tf.Tensor> =>
-  leaves(tree).flatMap(([, leaf]) => (typeof leaf === "number" ? [] : [leaf]))
+export const tensors = (tree: Memory): ReadonlyArray<tf.Tensor> => {
+  const found: Array<tf.Tensor> = []
+  collect(tree, found)
+  return found
+}
+const collect = (tree: Memory, found: Array<tf.Tensor>): void => {
+  for (const name in tree) {
+    const node = tree[name]
+    if (node instanceof tf.Tensor) found.push(node)
+    else if (typeof node === "object") collect(node, found)
+  }
+}
 
 /** Disposes the tensors of `tree` that `kept` does not share. */
 export const release = (tree: Memory, kept: Memory = {}): void => {

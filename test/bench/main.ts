@@ -7,17 +7,8 @@ import { Effect, pipe } from "effect"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
-
-/** Median milliseconds of one call of `f`, which is repeated `inner` times within each of 51 samples. */
-const median = (f: () => void, inner: number): number => {
-  for (let i = 0; i < 10 * inner; i++) f()
-  const samples = Array.from({ length: 51 }, () => {
-    const begin = performance.now()
-    for (let i = 0; i < inner; i++) f()
-    return (performance.now() - begin) / inner
-  })
-  return samples.sort((a, b) => a - b)[25] as number
-}
+import { median } from "./Median.ts"
+import * as Quantization from "./Quantization.ts"
 
 /** Twenty attributes of plain objects: what the wiring alone costs. */
 const twenty = (() => {
@@ -67,16 +58,17 @@ const twenty = (() => {
   })
 })()
 
-const program = Effect.sync(() => {
+const program = Effect.gen(function* () {
   const source = new Float32Array(1 << 20).fill(1.5)
   const target = new Float32Array(1 << 20)
   const copyMs = median(() => target.set(source), 20)
   const wiring = Injector.resolve(twenty, "tensorQuant")
   const catalogue = Effect.scoped(pipe(ScaledInt.Int8ActPerTensorFloat, Injector.resolve("tensorQuant")))
-  const figures = [
+  const figures: ReadonlyArray<readonly [name: string, medianMs: number]> = [
+    ...(yield* Quantization.figures),
     ["resolve.twenty", median(() => Effect.runSync(wiring), 1000)],
     ["resolve.catalogue", median(() => Effect.runSync(catalogue), 200)]
-  ] as const
+  ]
   return {
     copyMs,
     figures: figures.map(([name, medianMs]) => ({ name, medianMs, ratioToCopy: medianMs / copyMs })),

@@ -31,6 +31,15 @@ for (const [backend, layer] of [
   describe(`bit-widths on ${backend}`, () => {
     beforeAll(() => Effect.runPromise(Effect.scoped(Effect.provide(Effect.void, layer, { local: true }))))
 
+    it("BitWidthConst has no tensors: it answers a new one at each call", () => {
+      const before = tf.memory().numTensors
+      const brick = BitWidth.BitWidthConst({ bitWidth: 4 })
+      expect(tf.memory().numTensors).toBe(before)
+      const state = { parameters: brick.parameters, memory: brick.memory, training: false }
+      const call = () => tf.tidy(() => brick.apply(state)[0].dataSync()[0])
+      expect([call(), call()]).toEqual([4, 4])
+      expect(tf.memory().numTensors).toBe(before)
+    })
     it("BitWidthStatefulConst is a parameter that no gradient reaches, and that can be loaded", () => {
       const brick = BitWidth.BitWidthStatefulConst({ bitWidth: 4 })
       expect(Tree.leaves(brick.parameters).map(([name]) => name)).toEqual(["bitWidth"])

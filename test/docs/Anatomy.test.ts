@@ -115,8 +115,7 @@ const applies = (cell: number, f: (x: tf.Tensor) => Effect.Effect<TensorQuantize
         zero_point: write(zeroPoint),
         bit_width: write(bitWidth)
       })
-      value.dispose()
-      scale.dispose()
+      for (const made of [value, scale, bitWidth]) made.dispose()
     })
   )
 

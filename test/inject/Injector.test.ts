@@ -141,6 +141,22 @@ describe("attributes", () => {
     expect(known(q, "it")).toBe(1)
     expect(known(Injector.let(q, { kind: "other" }), "it")).toBe(5)
   })
+  it("choose may be told by a link, by another branch, or only when the resolution starts", () => {
+    const q = Injector.make({
+      it: choose("flag", { one: choose("other", { yes: component("Yes", { a: required<number>() }, ({ a }) => -a) }) }),
+      flag: link("linked"),
+      linked: choose("kind", { first: "one", second: "two" }),
+      kind: "first" as string,
+      other: value([], () => "yes"),
+      a: 5
+    })
+    expect(known(q, "it")).toBe(-5)
+    expect(failing(Injector.let(q, { kind: "second" }), "it").message).toContain('no case for "two"')
+    const told = Injector.make({ it: choose("kind", { one: 1, other: link("a") }), a: 5 })
+    const given = (kind: string) =>
+      run((Injector.recipe(told as Injector.Any, "it").run as (given: unknown) => Effect.Effect<number>)({ kind }))
+    expect([given("one"), given("other"), given("one")]).toEqual([1, 5, 1])
+  })
   it("choose without a case for its flag names the nearest one", () => {
     const error = failing(Injector.make("Q", { it: choose("kind", { constant: 1, stats: 2 }), kind: "constnat" }), "it")
     expect(error).toBeInstanceOf(InvalidDependency)
@@ -745,6 +761,11 @@ describe("looking inside", () => {
       "  signed = false  «let#1»"
     ])
     expect(failure(Injector.explain(q, "tensorQuant"))).toMatchObject({ attribute: "module" })
+  })
+  it("explain tells the flags of a branch within a branch", () => {
+    const branch = choose("flag", { on: choose("other", { yes: 1 }) })
+    const told = run(Injector.explain(Injector.make("Q", { it: branch, flag: "on", other: "yes" }), "it")).split("\n")
+    expect(told).toEqual(["it = 1 (by choose flag)  «Q»", '  flag = "on"  «Q»', '  other = "yes"  «Q»'])
   })
   it("explain shows what a value function answered", () => {
     const told = run(Injector.explain(Injector.make({ a: value([], () => link("b")), b: 1 }), "a"))

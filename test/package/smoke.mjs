@@ -18,6 +18,9 @@ const program = Effect.gen(function* () {
   const [slope] = tf.grads(squares)([tf.tensor1d([1, -2, 3])])
   assert.deepEqual([...slope.dataSync()], [2, -4, 6])
 
+  // breve's own kernels came with the backend
+  assert.ok(tf.getKernel("BreveFakeQuant", "wasm") !== undefined)
+
   // a quantizer of the catalogue, varied, resolved, and differentiated
   yield* Effect.scoped(
     Effect.gen(function* () {
