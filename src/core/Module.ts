@@ -27,3 +27,6 @@ export type Modules = Module | readonly [Module, Module, ...ReadonlyArray<Module
 /** Always a list. */
 export const list = (modules: Modules): ReadonlyArray<Module> =>
   Array.isArray(modules) ? (modules as ReadonlyArray<Module>) : [modules as Module]
+
+/** How many layers share the proxy; without a layer it is used alone. */
+export const count = (modules: Modules | undefined): number => (modules === undefined ? 1 : list(modules).length)

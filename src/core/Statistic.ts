@@ -101,3 +101,13 @@ export const ofParameters = (given: {
     }
   )
 }
+
+/** How a learned `value` begins: at the first call, as what `initial` makes of the weight; `initDone` remembers that it did. */
+export const begunOnce =
+  (initial: (state: Brick.State, weight: tf.Tensor) => Brick.Answer<tf.Tensor>): Brick.Brick["prepare"] =>
+  (state) => {
+    const weight = state.tracked?.[0]
+    if (state.memory.initDone === 1 || weight === undefined) return state
+    const [value, memory] = initial(state, weight)
+    return { parameters: { ...state.parameters, value }, memory: { ...memory, initDone: 1 } }
+  }

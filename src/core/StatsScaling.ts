@@ -107,7 +107,7 @@ const parametersOf = (given: Injector.AllOf<typeof ofParameters>): Statistic.Sta
     concatDim: given.scalingStatsInputConcatDim,
     shape: given.scalingShape,
     role: "scale",
-    trackedCount: given.module === undefined ? 1 : Module.list(given.module).length
+    trackedCount: Module.count(given.module)
   })
 
 /**
@@ -176,17 +176,11 @@ export const ParameterFromStatsFromParameterScaling = Brick.component(
       const [value, memory] = learned(state, x)
       return [tf.mul(state.parameters.value as tf.Tensor, value), memory]
     }
-    const prepare = (state: Brick.State) => {
-      const weight = state.tracked?.[0]
-      if (state.memory.initDone === 1 || weight === undefined) return state
-      const [value, memory] = initial(state, weight)
-      return { parameters: { ...state.parameters, value }, memory: { ...memory, initDone: 1 } }
-    }
     const own = {
       parameters: { value: tf.ones([...(given.scalingShape ?? [])]) },
       memory: { initDone: 0 },
       constants: statsScalingImpl.own,
-      prepare
+      prepare: Statistic.begunOnce(initial)
     }
     return Brick.make("ParameterFromStatsFromParameterScaling", children, own, {
       apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {

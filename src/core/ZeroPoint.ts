@@ -9,6 +9,7 @@ import * as Injector from "../inject/Injector.ts"
 import { magnitudeRising } from "../op/Sign.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
+import * as Module from "./Module.ts"
 import * as ScaleShift from "./ScaleShift.ts"
 import * as Statistic from "./Statistic.ts"
 import { affine } from "./StatsScaling.ts"
@@ -86,8 +87,8 @@ const ofParameters = {
   zeroPointStatsInputConcatDim: Injector.optional(0),
   /** absent: the shape of the statistic */
   zeroPointShape: Injector.optional<ReadonlyArray<number> | undefined>(undefined),
-  /** how many weights share the quantizer, as far as it is known when it is made */
-  trackedCount: Injector.optional(1),
+  /** the layers that share the quantizer, for printing; absent: one */
+  module: Injector.optional<Module.Modules | undefined>(undefined),
   /** the first value of a learned factor of the statistic; absent: none */
   zeroPointAffineRescalingInit: Injector.optional<number | undefined>(undefined),
   /** the first value of a learned term; absent: none */
@@ -111,7 +112,7 @@ const partsOf = (what: string, given: Injector.AllOf<typeof ofParameters>) => {
       concatDim: given.zeroPointStatsInputConcatDim,
       shape: zeroPointShape,
       role: "zeroPoint",
-      trackedCount: given.trackedCount
+      trackedCount: Module.count(given.module)
     }),
     affineRescaling: affine({
       scalingAffineRescalingInit: zeroPointAffineRescalingInit,
@@ -202,17 +203,11 @@ export const ParameterFromStatsFromParameterZeroPoint = Brick.component(
       if (trial?.zeroPoint === undefined && memory.initDone === 1) return magnitudeRising(parameters.value as tf.Tensor)
       return trial === undefined ? magnitudeRising(initial(state, x)[0]) : tf.neg(statistic(state, x)[0])
     }
-    const prepare = (state: Brick.State) => {
-      const weight = state.tracked?.[0]
-      if (state.memory.initDone === 1 || weight === undefined) return state
-      const [value, memory] = initial(state, weight)
-      return { parameters: { ...state.parameters, value }, memory: { ...memory, initDone: 1 } }
-    }
     const own = {
       parameters: { value: tf.zeros([...(given.zeroPointShape ?? [])]) },
       memory: { initDone: 0 },
       constants: affineRescaling.own,
-      prepare
+      prepare: Statistic.begunOnce(initial)
     }
     return Brick.make(
       "ParameterFromStatsFromParameterZeroPoint",

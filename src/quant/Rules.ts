@@ -168,7 +168,6 @@ const weight = {
   }),
   scalingPerOutputChannelShape: value(["module"], WeightFacts.channelShape),
   permuteDims: value(["module"], WeightFacts.channelsFirst),
-  trackedCount: value(["module"], WeightFacts.count),
   groupDim: value(["module"], WeightFacts.inputChannelAxis),
   expandedGroupwiseShape: value(["module", "groupDim", "groupSize"], WeightFacts.groupedShape),
   scalingPerGroupShape: value(["expandedGroupwiseShape", "groupReduceDim"], WeightFacts.reduced)

@@ -13,9 +13,6 @@ const toFront = (axis: number, rank: number): Shape => [
   ...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis)
 ]
 
-/** How many layers share the quantizer. */
-export const count = (modules: Module.Modules): number => Module.list(modules).length
-
 /** One scale for each output channel: `[1, ..., channels, ..., 1]`. */
 export const channelShape = (modules: Module.Modules): Shape => {
   const { weight, outputChannelAxis } = first(modules)

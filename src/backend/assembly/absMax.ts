@@ -1,7 +1,6 @@
 /** The largest magnitude of all elements, NaN if there is one and of nothing; and its gradient, shared among all that attain it. */
 
 /** Magnitudes are ordered as their bits are, and NaN is above all. */
-// @ts-ignore: decorator
 @inline
 function magnitude(v: v128): v128 {
   return v128.and(v, i32x4.splat(0x7fffffff))
@@ -28,14 +27,12 @@ export function absMax(x: usize, size: usize, y: usize): void {
 }
 
 /** Where a magnitude is the largest one, which is above `less`; everywhere NaN is, if that is it. */
-// @ts-ignore: decorator
 @inline
 function hits(v: v128, less: v128): v128 {
   return i32x4.gt_s(magnitude(v), less)
 }
 
 /** `share`, with the sign of v turned over it, where it hits, else 0; no signs where the maximum is 0 or NaN. */
-// @ts-ignore: decorator
 @inline
 function shared(v: v128, less: v128, share: v128, signs: v128): v128 {
   return v128.and(v128.xor(share, v128.and(v, signs)), hits(v, less))

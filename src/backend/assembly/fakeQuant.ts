@@ -5,7 +5,6 @@
  */
 import { clamped, rounded, zeroOf } from "./integer"
 
-// @ts-ignore: decorator
 @inline
 function quantized(v: v128, s: v128, z: v128, low: v128, high: v128, zero: v128, kind: i32): v128 {
   const q = clamped(rounded(f32x4.add(f32x4.div(v, s), z), kind), low, high, zero)
@@ -13,7 +12,6 @@ function quantized(v: v128, s: v128, z: v128, low: v128, high: v128, zero: v128,
 }
 
 /** Elements with one scale and one zero-point. */
-// @ts-ignore: decorator
 @inline
 function block(
   x: usize, y: usize, bytes: usize, s: v128, z: v128, low: v128, high: v128, zero: v128, kind: i32
@@ -29,7 +27,6 @@ function block(
 }
 
 /** Elements each with its own scale, zero-point, or both. */
-// @ts-ignore: decorator
 @inline
 function row(
   x: usize, y: usize, bytes: usize, scale: usize, zeroPoint: usize, scaleStep: usize, zeroStep: usize,
@@ -48,7 +45,6 @@ function row(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function all(
   x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, y: usize,

@@ -7,24 +7,20 @@
 import { rounded } from "./integer"
 
 /** The first two and the last two of four elements, in double precision. */
-// @ts-ignore: decorator
 @inline
 function front(v: v128): v128 {
   return f64x2.promote_low_f32x4(v)
 }
-// @ts-ignore: decorator
 @inline
 function back(v: v128): v128 {
   return f64x2.promote_low_f32x4(i64x2.shuffle(v, v, 1, 1))
 }
-// @ts-ignore: decorator
 @inline
 function total(v: v128): f64 {
   return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1)
 }
 
 /** Adds four numbers to four sums in memory, or the first one to one. */
-// @ts-ignore: decorator
 @inline
 function addTo(sums: usize, v: v128, full: bool): void {
   if (full) {
@@ -33,7 +29,6 @@ function addTo(sums: usize, v: v128, full: bool): void {
   } else store<f64>(sums, load<f64>(sums) + <f64>f32x4.extract_lane(v, 0))
 }
 
-// @ts-ignore: decorator
 @inline
 function all(
   x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, dy: usize,

@@ -5,7 +5,6 @@
  */
 
 /** The roundings by their numbers: to nearest (ties to even), down, up, towards zero (zero without a sign). */
-// @ts-ignore: decorator
 @inline
 export function rounded(v: v128, kind: i32): v128 {
   if (kind == 0) return f32x4.nearest(v)
@@ -15,14 +14,12 @@ export function rounded(v: v128, kind: i32): v128 {
 }
 
 /** Between bounds; `zero` is added at last: -0, which changes nothing, or +0, which takes the sign of zeros. */
-// @ts-ignore: decorator
 @inline
 export function clamped(v: v128, low: v128, high: v128, zero: v128): v128 {
   return f32x4.add(f32x4.pmax(f32x4.pmin(v, high), low), zero)
 }
 
 /** Zeros lose their sign where the bounds are in order and one of them is 0. */
-// @ts-ignore: decorator
 @inline
 export function zeroOf(low: f32, high: f32): v128 {
   return f32x4.splat(low <= high && (low == 0 || high == 0) ? <f32>0 : <f32>-0.0)
