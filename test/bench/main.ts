@@ -1,90 +1,49 @@
 /**
- * The benchmarks: `npm run bench -- --json FILE`. Each figure is a median, and a ratio to a plain copy of 4 MB in the same run.
+ * The benchmarks: `npm run bench -- [--json FILE] [--only PART_OF_A_NAME]`. Each figure is a median, and a ratio to a plain copy of
+ * 4 MB, which is measured again before every figure. Run from JavaScript that is built like the package.
  */
 import { writeFileSync } from "node:fs"
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, pipe } from "effect"
+import { Effect } from "effect"
 import * as Backend from "../../src/backend/Backend.ts"
-import * as Injector from "../../src/inject/Injector.ts"
-import * as ScaledInt from "../../src/quant/ScaledInt.ts"
-import { median } from "./Median.ts"
+import { type Figure, median } from "./Figure.ts"
 import * as Quantization from "./Quantization.ts"
+import * as Wiring from "./Wiring.ts"
 
-/** Twenty attributes of plain objects: what the wiring alone costs. */
-const twenty = (() => {
-  const leaf = (label: string) => Injector.component(label, {}, () => ({ label }))
-  const node = <const D extends Parameters<typeof Injector.component>[1]>(label: string, dependencies: D) =>
-    Injector.component(label, dependencies, (given) => ({ label, given }))
-  const any = () => Injector.required<object>()
-  return Injector.make("Twenty", {
-    tensorQuant: node("TensorQuant", {
-      intQuant: any(),
-      scalingImpl: any(),
-      intScalingImpl: any(),
-      zeroPointImpl: any(),
-      bitWidthImpl: any()
-    }),
-    intQuant: node("IntQuant", {
-      floatToIntImpl: any(),
-      tensorClampImpl: any(),
-      delay: any(),
-      signed: Injector.required<boolean>(),
-      narrowRange: Injector.required<boolean>()
-    }),
-    scalingImpl: node("Scaling", {
-      statsImpl: any(),
-      restrictImpl: any(),
-      scalingInit: Injector.required<number>(),
-      scalingShape: Injector.required<object>()
-    }),
-    statsImpl: node("Stats", { viewImpl: any(), percentile: Injector.required<number>() }),
-    restrictImpl: node("Restrict", { clampImpl: any(), minVal: Injector.required<number>() }),
-    bitWidthImpl: node("BitWidth", { bitWidth: Injector.required<number>() }),
-    intScalingImpl: node("IntScaling", { signed: Injector.required<boolean>() }),
-    zeroPointImpl: leaf("ZeroPoint"),
-    floatToIntImpl: leaf("Round"),
-    tensorClampImpl: leaf("Clamp"),
-    clampImpl: leaf("ClampMin"),
-    viewImpl: leaf("View"),
-    delay: node("Delay", { steps: Injector.required<number>() }),
-    steps: 0,
-    signed: true,
-    narrowRange: false,
-    scalingInit: Injector.value(["bitWidth"], (bits: number) => 2 ** -bits),
-    scalingShape: [],
-    percentile: 99.9,
-    minVal: 1e-10,
-    bitWidth: 8
-  })
-})()
+const option = (name: string): string | undefined => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at === -1 ? undefined : process.argv[at + 1]
+}
+
+const source = new Float32Array(1 << 20).fill(1.5)
+const target = new Float32Array(1 << 20)
+const copy: Figure = { name: "copy", inner: 20, call: () => target.set(source) }
 
 const program = Effect.gen(function* () {
-  const source = new Float32Array(1 << 20).fill(1.5)
-  const target = new Float32Array(1 << 20)
-  const copyMs = median(() => target.set(source), 20)
-  const wiring = Injector.resolve(twenty, "tensorQuant")
-  const catalogue = Effect.scoped(pipe(ScaledInt.Int8ActPerTensorFloat, Injector.resolve("tensorQuant")))
-  const figures: ReadonlyArray<readonly [name: string, medianMs: number]> = [
-    ...(yield* Quantization.figures),
-    ["resolve.twenty", median(() => Effect.runSync(wiring), 1000)],
-    ["resolve.catalogue", median(() => Effect.runSync(catalogue), 200)]
-  ]
+  const before = tf.memory().numTensors
+  tf.engine().startScope()
+  const all = [...(yield* Quantization.figures), ...Wiring.figures]
+  const asked = all.filter(({ name }) => name.includes(option("only") ?? ""))
+  const measured = asked.map((figure) => ({ copyMs: median(copy), name: figure.name, medianMs: median(figure) }))
+  tf.engine().endScope()
+  const copies = measured.map(({ copyMs }) => copyMs).sort((a, b) => a - b)
+  const copyMs = copies[copies.length >> 1] ?? Number.NaN
   return {
     copyMs,
-    figures: figures.map(([name, medianMs]) => ({ name, medianMs, ratioToCopy: medianMs / copyMs })),
-    tensorsLeft: tf.memory().numTensors
+    figures: measured.map(({ name, medianMs }) => ({ name, medianMs, ratioToCopy: medianMs / copyMs })),
+    tensorsLeft: () => tf.memory().numTensors - before
   }
 })
 
-const result = await Effect.runPromise(Effect.provide(program, Backend.layer))
+const { copyMs, figures, tensorsLeft } = await Effect.runPromise(Effect.provide(Effect.scoped(program), Backend.layer))
+if (tensorsLeft() > 0) console.error(`${tensorsLeft()} tensors were left behind`)
+console.log(`copy of 4 MB: ${(1000 * copyMs).toFixed(1)} µs`)
 console.table(
-  result.figures.map(({ name, medianMs, ratioToCopy }) => ({
+  figures.map(({ name, medianMs, ratioToCopy }) => ({
     name,
     "median µs": Number((1000 * medianMs).toFixed(2)),
     "ratio to copy": Number(ratioToCopy.toFixed(4))
   }))
 )
-const at = process.argv.indexOf("--json")
-const file = at === -1 ? undefined : process.argv[at + 1]
-if (file !== undefined)
-  writeFileSync(file, `${JSON.stringify({ copyMs: result.copyMs, figures: result.figures }, undefined, 2)}\n`)
+const file = option("json")
+if (file !== undefined) writeFileSync(file, `${JSON.stringify({ copyMs, figures }, undefined, 2)}\n`)
