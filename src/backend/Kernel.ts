@@ -37,7 +37,7 @@ export type Kernels = Readonly<Record<string, Kernel>>
 export const call = ({ functions }: Running, name: string, ...given: ReadonlyArray<number>): number =>
   (functions[name] as Functions[string])(...given)
 
-/** Where a tensor lies, in bytes; to be asked again at each call. Beyond 2 GB it is a negative number for tfjs, as for WebAssembly. */
+/** Where a tensor lies, in bytes; to be asked again at each call. */
 export const at = ({ backend }: Running, { dataId }: tf.TensorInfo): number =>
   backend.dataIdMap.get(dataId).memoryOffset
 

@@ -1,50 +1,66 @@
 /**
  * breve's own kernels on the WASM backend: small SIMD loops that work on the backend's memory, registered as kernels of tfjs.
  *
- * Ops ask `tf.getKernel` whether they are there; without them (no SIMD, or the threaded build with its shared memory) an op is the
- * composition of standard ops, which is its definition.
+ * Ops ask `tf.getKernel` whether they are there; without them (no SIMD) an op is the composition of standard ops, which is its
+ * definition.
  *
- * Room: backend (level 1). Imports: tfjs, `./Kernel.ts`, `./kernels`, and the generated module (.build/kernels.mjs).
+ * Room: backend (level 1). Imports: tfjs, `./Kernel.ts`, `./kernels`, `./Module.ts`. Laws: test/backend/Kernels.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Functions, Kernels, WasmBackend } from "./Kernel.ts"
 import * as AbsMax from "./kernels/AbsMax.ts"
 import * as FakeQuant from "./kernels/FakeQuant.ts"
-import { base64 } from "./kernels.generated.js"
+import * as Module from "./Module.ts"
 
-const kernels: Kernels = { ...FakeQuant.kernels, ...AbsMax.kernels }
+/** All kernels by name. */
+export const kernels: Kernels = { ...FakeQuant.kernels, ...AbsMax.kernels }
 
-// ---- the module ---------------------------------------------------------------------------------------------
+// ---- the functions of a backend -------------------------------------------------------------------------------
 
-const binary = (): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
-
-/** The memory of a backend, if the kernels can work on it: they are not built for a shared one. */
-const memoryOf = ({ wasm }: WasmBackend): WebAssembly.Memory | undefined => {
-  const memory = wasm.asm?.memory ?? wasm.wasmMemory
-  return memory instanceof WebAssembly.Memory && memory.buffer instanceof ArrayBuffer ? memory : undefined
+/** Which kernels are wanted. */
+export interface Options {
+  /**
+   * Lets products of matrices use fused multiply-adds where the engine has relaxed SIMD: faster, but the last bits of a sum then
+   * depend on the machine. Default: false, the same bits everywhere.
+   */
+  readonly relaxedSimd?: boolean
 }
+
+/** The memory of a backend, shared or not. */
+const memoryOf = ({ wasm }: WasmBackend): WebAssembly.Memory | undefined => {
+  const memory = wasm.wasmMemory ?? wasm.asm?.memory
+  return memory instanceof WebAssembly.Memory ? memory : undefined
+}
+
+/** Which modules serve a backend. */
+const namesOf = (memory: WebAssembly.Memory, { relaxedSimd }: Options): ReadonlyArray<Module.Name> =>
+  (["deterministic", ...(relaxedSimd === true ? ["relaxed" as const] : [])] as const).filter((name) =>
+    Module.runs(name, memory)
+  )
+
+const merged = (all: ReadonlyArray<Functions>): Functions => Object.assign({}, ...all)
 
 const instances = new WeakMap<object, Functions>()
 
-/** The functions over a backend's memory: made when it starts, or at the first call on one that tfjs has started anew. */
+/** The functions over a backend's memory; on one that tfjs has started anew by itself, the deterministic ones. */
 const functionsOf = (backend: WasmBackend): Functions => {
   const known = instances.get(backend)
   if (known !== undefined) return known
-  const imports = { env: { memory: memoryOf(backend) as WebAssembly.Memory } }
-  const made = new WebAssembly.Instance(new WebAssembly.Module(binary()), imports).exports as unknown as Functions
+  const memory = memoryOf(backend) as WebAssembly.Memory
+  const made = Module.instantiateSync("deterministic", memory)
   instances.set(backend, made)
   return made
 }
 
 // ---- registering --------------------------------------------------------------------------------------------
 
-/** Makes the kernels ready for the WASM backend that has started; a second call does nothing. */
-export const register = async (): Promise<void> => {
+/** Makes the kernels ready for the WASM backend that has started; a second call may choose other ones. */
+export const register = async (options: Options = {}): Promise<void> => {
   const backend = tf.findBackend("wasm") as unknown as WasmBackend
   const memory = memoryOf(backend)
-  if (memory === undefined || instances.has(backend) || !WebAssembly.validate(binary())) return
-  const { instance } = await WebAssembly.instantiate(binary(), { env: { memory } })
-  instances.set(backend, instance.exports as unknown as Functions)
+  const names = memory === undefined ? [] : namesOf(memory, options)
+  if (memory === undefined || !names.includes("deterministic")) return
+  instances.set(backend, merged(await Promise.all(names.map((name) => Module.instantiate(name, memory)))))
   for (const [kernelName, kernel] of Object.entries(kernels)) {
     if (tf.getKernel(kernelName, "wasm") !== undefined) continue
     const kernelFunc: tf.KernelFunc = ({ inputs, attrs, backend }) => {

@@ -29,7 +29,7 @@ export type Binary = (typeof binaries)[number]
 /** The path or URL of every binary. */
 export type Paths = Readonly<Record<Binary, string>>
 
-export interface WasmOptions {
+export interface WasmOptions extends Kernels.Options {
   /**
    * Where the binaries are: their folder, or the full path of each; URLs in a browser. Node finds them by itself, a browser
    * needs them served. They are loaded once: a later start checks its paths, but keeps what runs.
@@ -137,7 +137,7 @@ const withoutHandlers = <A, E>(start: Effect.Effect<A, E>): Effect.Effect<A, E> 
 // ---- the start ----------------------------------------------------------------------------------------------
 
 /** Selects a registered backend; where it does not start, the one before stays selected. */
-const select = Effect.fn("Backend.select")(function* (name: Name, hint: string) {
+const select = Effect.fn("Backend.select")(function* (name: Name, hint: string, options: Kernels.Options = {}) {
   const before = tf.getBackend()
   const started = yield* Effect.promise(() => tf.setBackend(name))
   if (!started) {
@@ -147,7 +147,7 @@ const select = Effect.fn("Backend.select")(function* (name: Name, hint: string) 
   }
   yield* Effect.promise(() => tf.ready())
   Gradients.register()
-  if (name === "wasm") yield* Effect.promise(Kernels.register)
+  if (name === "wasm") yield* Effect.promise(() => Kernels.register(options))
   return { name }
 })
 
@@ -168,7 +168,7 @@ export const wasm = (
         yield* check(paths.value)
         yield* Effect.try({ try: () => setWasmPaths(paths.value), catch: (cause) => failed(explain(cause)) })
       }
-      return yield* withoutHandlers(select("wasm", repair))
+      return yield* withoutHandlers(select("wasm", repair, options))
     }).pipe(Effect.uninterruptible, oneAtATime)
   )
 

@@ -5,7 +5,16 @@ export interface Figure {
   readonly name: string
   readonly inner: number
   readonly call: () => void
+  /** what is different while it is measured */
+  readonly around?: (measure: () => number) => number
 }
+
+/** Values over (-1, 1) without a pattern. */
+export const spread = (shape: ReadonlyArray<number>): tf.Tensor =>
+  tf.tensor(
+    Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, (_, i) => ((i * 2654435761) % 65536) / 32768 - 1),
+    [...shape]
+  )
 
 /** One call whose results are dropped. */
 export const dropped = (f: () => unknown) => (): void => {
@@ -14,8 +23,7 @@ export const dropped = (f: () => unknown) => (): void => {
   })
 }
 
-/** Median milliseconds of one call, out of 51 samples. */
-export const median = ({ call, inner }: Figure): number => {
+const sampled = ({ call, inner }: Figure): number => {
   for (let i = 0; i < 10 * inner; i++) call()
   const samples = Array.from({ length: 51 }, () => {
     const begin = performance.now()
@@ -24,3 +32,7 @@ export const median = ({ call, inner }: Figure): number => {
   })
   return samples.sort((a, b) => a - b)[25] as number
 }
+
+/** Median milliseconds of one call, out of 51 samples. */
+export const median = (figure: Figure): number =>
+  figure.around === undefined ? sampled(figure) : figure.around(() => sampled(figure))

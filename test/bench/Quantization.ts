@@ -9,17 +9,10 @@ import * as Injector from "../../src/inject/Injector.ts"
 import * as FakeQuant from "../../src/op/FakeQuant.ts"
 import * as Microscaling from "../../src/quant/Microscaling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
-import { dropped, type Figure } from "./Figure.ts"
+import { dropped, type Figure, spread } from "./Figure.ts"
 
 const million = 1 << 20
 const options = { rounding: "nearest", clampPasses: false } as const
-
-/** Values over (-1, 1) without a pattern. */
-const spread = (shape: ReadonlyArray<number>): tf.Tensor =>
-  tf.tensor(
-    Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, (_, i) => ((i * 2654435761) % 65536) / 32768 - 1),
-    [...shape]
-  )
 
 /** The fused op: forward by shape of its scale, and backward with the gradient of the scale. */
 const ops = (): ReadonlyArray<Figure> => {

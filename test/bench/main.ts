@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import * as Backend from "../../src/backend/Backend.ts"
 import { type Figure, median } from "./Figure.ts"
 import * as Quantization from "./Quantization.ts"
+import * as Training from "./Training.ts"
 import * as Wiring from "./Wiring.ts"
 
 const option = (name: string): string | undefined => {
@@ -22,7 +23,7 @@ const copy: Figure = { name: "copy", inner: 20, call: () => target.set(source) }
 const program = Effect.gen(function* () {
   const before = tf.memory().numTensors
   tf.engine().startScope()
-  const all = [...(yield* Quantization.figures), ...Wiring.figures]
+  const all = [...(yield* Quantization.figures), ...(yield* Training.figures), ...Wiring.figures]
   const asked = all.filter(({ name }) => name.includes(option("only") ?? ""))
   const measured = asked.map((figure) => ({ copyMs: median(copy), name: figure.name, medianMs: median(figure) }))
   tf.engine().endScope()
