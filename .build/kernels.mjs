@@ -14,7 +14,7 @@ const folder = fileURLToPath(new URL("../src/backend/assembly", import.meta.url)
 const target = fileURLToPath(new URL("../src/backend/kernels.generated.js", import.meta.url))
 
 /** The modules by name: their sources, and the features that they need besides SIMD. */
-const sources = { deterministic: ["index.ts"] }
+const sources = { deterministic: ["index.ts"], relaxed: ["relaxed.ts", "relaxed-simd"] }
 
 /** The import section: `env.memory`, of any size, or shared and of at most 65,536 pages. */
 const section = (...limits) => [

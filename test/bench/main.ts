@@ -1,5 +1,5 @@
 /**
- * The benchmarks: `npm run bench -- [--json FILE] [--only PART_OF_A_NAME]`. Each figure is a median, and a ratio to a plain copy of
+ * The benchmarks: `npm run bench -- [--json FILE] [--page FILE] [--only PART_OF_A_NAME]`. Each figure is a median, and a ratio to a plain copy of
  * 4 MB, which is measured again before every figure. Run from JavaScript that is built like the package.
  */
 import { writeFileSync } from "node:fs"
@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as Backend from "../../src/backend/Backend.ts"
 import { type Figure, median } from "./Figure.ts"
+import { page } from "./Page.ts"
 import * as Quantization from "./Quantization.ts"
 import * as Training from "./Training.ts"
 import * as Wiring from "./Wiring.ts"
@@ -46,5 +47,8 @@ console.table(
     "ratio to copy": Number(ratioToCopy.toFixed(4))
   }))
 )
-const file = option("json")
-if (file !== undefined) writeFileSync(file, `${JSON.stringify({ copyMs, figures }, undefined, 2)}\n`)
+const write = (file: string | undefined, contents: () => string): void => {
+  if (file !== undefined) writeFileSync(file, contents())
+}
+write(option("json"), () => `${JSON.stringify({ copyMs, figures }, undefined, 2)}\n`)
+write(option("page"), () => page(copyMs, figures))
