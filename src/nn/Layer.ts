@@ -28,19 +28,27 @@ export interface Mode {
 export const evaluation: Mode = { training: false }
 export const training: Mode = { training: true }
 
-export interface Layer {
+/** What has state: cells and proxies by name. */
+export interface Stateful {
   readonly kind: string
   /** cells by name; "" is the layer's own, the others are its proxies'. Several names may hold one cell (sharing). */
   readonly cells: ReadonlyArray<readonly [name: string, cell: Cell.Cell]>
   readonly proxies: ReadonlyArray<readonly [name: string, proxy: QuantProxy]>
+}
+
+/** What a layer may answer: one value, or several. */
+export type Values = Value | ReadonlyArray<Value> | Readonly<Record<string, Value>>
+
+/** A layer from one value to one value, unless it says otherwise: an addition is a `Layer<readonly [Value, Value]>`. */
+export interface Layer<In = Value, Out extends Values = Value> extends Stateful {
   /** the pure function: no cell is read or written here */
-  readonly apply: (states: States, x: Value, mode: Mode) => readonly [Value, States]
+  readonly apply: (states: States, x: In, mode: Mode) => readonly [Out, States]
 }
 
 // ---- states -------------------------------------------------------------------------------------------------
 
 /** Reads every cell once. */
-export const read = (layer: Layer): States => new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
+export const read = (layer: Stateful): States => new Map(layer.cells.map(([, cell]) => [cell, LeasedRef.current(cell)]))
 
 /** The weights that a quantizer follows, as these states have them. */
 const trackedIn = (states: States, state: Cell.Living): ReadonlyArray<tf.Tensor> | undefined => {
@@ -137,19 +145,36 @@ export const quantize = (
 
 const independent = (y: Value): Value => (QuantTensor.isQuantTensor(y) ? QuantTensor.map(y, tf.clone) : y.clone())
 
+const isOne = (y: Values): y is Value => y instanceof tf.Tensor || QuantTensor.isQuantTensor(y)
+
+/** The same values, each through `f`. */
+const mapped = <Out extends Values>(y: Out, f: (value: Value) => Value): Out =>
+  (isOne(y)
+    ? f(y)
+    : Array.isArray(y)
+      ? y.map(f)
+      : Object.fromEntries(Object.entries(y).map(([name, value]) => [name, f(value)]))) as Out
+
+/** Every tensor of an answer. */
+export const tensorsIn = (y: Values): ReadonlyArray<tf.Tensor> =>
+  isOne(y) ? [...QuantTensor.tensorsOf(y)] : Object.values(y).flatMap((value) => [...QuantTensor.tensorsOf(value)])
+
 /** One synchronous run over the cells of a layer: read once, compute purely, write once. The answer is the caller's to dispose. */
-export const run = (layer: Layer, mode: Mode, f: (states: States) => readonly [Value, States]): Value => {
+export const run = <Out extends Values>(
+  layer: Stateful,
+  mode: Mode,
+  f: (states: States) => readonly [Out, States]
+): Out => {
   const before = read(layer)
   const old = new Set(tensorsOf(before))
-  const answer: { value?: readonly [Value, States] } = {}
+  const answer: { value?: readonly [Out, States] } = {}
   tf.tidy(() => {
     const [y, after] = f(prepare(before, mode))
-    const mine = independent(y)
-    for (const tensor of [...QuantTensor.tensorsOf(mine), ...tensorsOf(after).filter((t) => !old.has(t))])
-      tf.keep(tensor)
+    const mine = mapped(y, independent)
+    for (const tensor of [...tensorsIn(mine), ...tensorsOf(after).filter((t) => !old.has(t))]) tf.keep(tensor)
     answer.value = [mine, after]
   })
-  const [y, after] = answer.value as readonly [Value, States]
+  const [y, after] = answer.value as readonly [Out, States]
   commit(after)
   return y
 }
@@ -168,8 +193,11 @@ export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
   })
 
 /** Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose. */
-export const forward = (layer: Layer, x: Value, mode: Mode = evaluation): Effect.Effect<Value, InputError> =>
-  attempt(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
+export const forward = <In, Out extends Values>(
+  layer: Layer<In, Out>,
+  x: In,
+  mode: Mode = evaluation
+): Effect.Effect<Out, InputError> => attempt(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
 
 /** The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`. */
 export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor, InputError> =>

@@ -1,28 +1,82 @@
 /**
- * Models: layers in sequence, as one layer.
+ * Models: layers in sequence, or called by a function, as one layer.
  *
  * Room: nn (level 4). Imports: tfjs, `core`, `./Layer.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
-import type { Layer, Value } from "./Layer.ts"
+import type { Layer, Mode, Stateful, States, Value, Values } from "./Layer.ts"
 
 const joined = (outer: string, inner: string): string => (inner === "" ? outer : `${outer}.${inner}`)
 
-/** Layers one after the other, in the order of the record; its names begin the names of the state. */
-export const sequential = (layers: Readonly<Record<string, Layer>>): Layer => ({
-  kind: "Sequential",
+/** The cells and proxies of layers by name; their names begin the names of the state. */
+const together = (kind: string, layers: Readonly<Record<string, Stateful>>): Stateful => ({
+  kind,
   cells: Object.entries(layers).flatMap(([name, layer]) =>
     layer.cells.map(([inner, cell]) => [joined(name, inner), cell] as const)
   ),
   proxies: Object.entries(layers).flatMap(([name, layer]) =>
     layer.proxies.map(([inner, proxy]) => [joined(name, inner), proxy] as const)
-  ),
+  )
+})
+
+/** A model made of layers by name. */
+export interface Composed<In = Value, Out extends Values = Value> extends Layer<In, Out> {
+  readonly layers: Readonly<Record<string, Stateful>>
+}
+
+/** Layers one after the other, in the order of the record; its names begin the names of the state. */
+export const sequential = (layers: Readonly<Record<string, Layer>>): Composed => ({
+  ...together("Sequential", layers),
+  layers,
   apply: (states, x, mode) =>
     Object.values(layers).reduce<ReturnType<Layer["apply"]>>(
       ([y, after], layer) => layer.apply(after, y, mode),
       [x, states]
     )
+})
+
+/** What a layer is within a model: a function. */
+export type Calls<Layers> = {
+  readonly [Name in keyof Layers]: Layers[Name] extends Layer<infer In, infer Out> ? (x: In) => Out : never
+}
+
+/** The layers as functions that hand the states on from call to call; a layer may be called several times. */
+const calls = <Layers extends Readonly<Record<string, Stateful>>>(layers: Layers, before: States, mode: Mode) => {
+  const reached = { states: before }
+  const functions = Object.fromEntries(
+    Object.entries(layers as unknown as Readonly<Record<string, Layer>>).map(([name, layer]) => [
+      name,
+      (x: Value): Value => {
+        const [y, after] = layer.apply(reached.states, x, mode)
+        reached.states = after
+        return y
+      }
+    ])
+  )
+  return { reached, functions: functions as Calls<Layers> }
+}
+
+/**
+ * A model from a function that calls its layers: for residual connections, branches, layers used twice.
+ *
+ * ```ts
+ * Model.functional({ conv1, conv2, add }, (layer, x) => layer.add([layer.conv2(layer.conv1(x)), x]))
+ * ```
+ *
+ * The function must be pure apart from the layers: it runs synchronously, under tfjs's tape in training.
+ */
+export const functional = <Layers extends Readonly<Record<string, Stateful>>, In = Value, Out extends Values = Value>(
+  layers: Layers,
+  f: (layer: Calls<Layers>, x: In) => Out
+): Composed<In, Out> => ({
+  ...together("Functional", layers),
+  layers,
+  apply: (states, x, mode) => {
+    const { reached, functions } = calls(layers, states, mode)
+    const y = f(functions, x)
+    return [y, reached.states]
+  }
 })
 
 /** A layer without state, from a function of the float value. */
