@@ -10,6 +10,7 @@ import { type BackendName, type Case, failed, type Outcome, type Replay, unsuppo
 import * as FloatQuant from "./replay/FloatQuant.ts"
 import * as Groupwise from "./replay/Groupwise.ts"
 import * as Injector from "./replay/Injector.ts"
+import * as Layers from "./replay/Layers.ts"
 import * as LearnedRound from "./replay/LearnedRound.ts"
 import * as Ops from "./replay/Ops.ts"
 import * as QuantCore from "./replay/QuantCore.ts"
@@ -32,6 +33,7 @@ export const replays: Readonly<Record<string, Replay>> = {
   "api/quantizers": Quantizers.replay,
   "api/quantizers_act": Quantizers.replay,
   "api/quantizers_float": Quantizers.replay,
+  "api/layers": Layers.replay,
   "api/injector": Injector.replay,
   "api/tutorial": Tutorial.replay
 }

@@ -35,6 +35,18 @@ export const on = async <A>(backend: BackendName, f: () => A): Promise<A> => {
   return tidied(f)
 }
 
+/** The same for what takes its time; nothing else may run meanwhile. */
+export const onAsync = async <A>(backend: BackendName, f: () => Promise<A> | A): Promise<A> => {
+  await runtimes[backend].runPromise(Effect.void)
+  await tf.setBackend(backend)
+  tf.engine().startScope()
+  try {
+    return await f()
+  } finally {
+    tf.engine().endScope()
+  }
+}
+
 // ---- reading ------------------------------------------------------------------------------------------------
 
 const special: Readonly<Record<string, number>> = {
