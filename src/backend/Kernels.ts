@@ -9,11 +9,26 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Functions, Kernels, WasmBackend } from "./Kernel.ts"
 import * as AbsMax from "./kernels/AbsMax.ts"
+import * as Convolution from "./kernels/Convolution.ts"
+import * as Elementwise from "./kernels/Elementwise.ts"
 import * as FakeQuant from "./kernels/FakeQuant.ts"
+import * as Gather from "./kernels/Gather.ts"
+import * as Levels from "./kernels/Levels.ts"
+import * as MatMul from "./kernels/MatMul.ts"
+import * as Pool from "./kernels/Pool.ts"
 import * as Module from "./Module.ts"
 
 /** All kernels by name. */
-export const kernels: Kernels = { ...FakeQuant.kernels, ...AbsMax.kernels }
+export const kernels: Kernels = {
+  ...FakeQuant.kernels,
+  ...AbsMax.kernels,
+  ...Convolution.kernels,
+  ...Gather.kernels,
+  ...Pool.kernels,
+  ...Levels.kernels,
+  ...MatMul.kernels,
+  ...Elementwise.kernels
+}
 
 // ---- the functions of a backend -------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import type * as Layer from "../nn/Layer.ts"
 import * as Linear from "../nn/Linear.ts"
 import * as Model from "../nn/Model.ts"
 import type * as Weighted from "../nn/Weighted.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
 import type { Scheme } from "./Schemes.ts"
 
 /** The network as one layer, and its layers with weights by name. */
@@ -24,7 +23,7 @@ export const make = (
   scheme: Scheme | undefined,
   side: number,
   seed: number
-): Effect.Effect<Network, ResolutionError, Scope.Scope> =>
+): Effect.Effect<Network, Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
     const weightQuant = scheme?.weight ?? null
     const actQuant = scheme?.activation ?? null

@@ -6,8 +6,8 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Sign from "../op/Sign.ts"
+import * as SignQuant from "../op/SignQuant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
-import * as Gradient from "../tensor/Gradient.ts"
 import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import { type Clamp, TensorClamp } from "./Clamp.ts"
@@ -16,14 +16,8 @@ import type { Scaling } from "./Scaling.ts"
 import { merged, type Quantized, type TensorQuantizer } from "./TensorQuantizer.ts"
 import * as View from "./View.ts"
 
-/** `y`, and NaN where x is NaN: signs do not carry NaN, and what is broken must not look sound. */
-export const keepingNaN = (x: tf.Tensor, y: tf.Tensor): tf.Tensor => {
-  const broken = Gradient.withoutGradient(() => tf.isNaN(x))
-  return tf.where(broken, x, y)
-}
-
-/** What the values are before their sign is taken, and what the input becomes itself. */
-type Clamped = readonly [x: tf.Tensor, written: Pick<Quantized, "input">]
+/** The signs times the scale, and what the input becomes itself. */
+type Signed = readonly [y: tf.Tensor, written: Pick<Quantized, "input">]
 
 const dependencies = {
   scalingImpl: Injector.required<Scaling>(),
@@ -36,7 +30,7 @@ const binary = (
   label: string,
   given: Injector.AllOf<typeof dependencies>,
   own: Readonly<Record<string, Brick.Brick>>,
-  clamp: (x: tf.Tensor, scale: tf.Tensor) => Clamped
+  signed: (x: tf.Tensor, scale: tf.Tensor) => Signed
 ): TensorQuantizer => {
   const { scalingImpl, inputViewImpl } = given
   const bitWidth = BitWidthConst({ bitWidth: 1 })
@@ -59,8 +53,7 @@ const binary = (
         const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", input)
         const x = inputViewImpl.apply(input)
         const [bits] = Brick.call(bitWidth, state, "bitWidth")
-        const [clamped, written] = clamp(x, scale)
-        const y = keepingNaN(x, tf.mul(Sign.binary(clamped), scale))
+        const [y, written] = signed(x, scale)
         const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
         const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
         const quantized = merged({ value, scale, zeroPoint, bitWidth: bits, ...written }, inputViewImpl, input.shape)
@@ -85,7 +78,7 @@ export const BinaryQuant = Brick.component(
   (given) => {
     const reason = "is false; binary quantization is signed: its values are -scale and +scale"
     if (!given.signed) throw new InvalidOptions({ what: "BinaryQuant", option: "signed", reason })
-    return binary("BinaryQuant", given, {}, (x) => [x, {}])
+    return binary("BinaryQuant", given, {}, (x, scale) => [SignQuant.binary(x, scale), {}])
   }
 )
 
@@ -103,7 +96,10 @@ export const ClampedBinaryQuant = Brick.component(
   { ...dependencies, tensorClampImpl: Injector.optional<Clamp | undefined>(undefined) },
   ({ tensorClampImpl = TensorClamp({}), ...given }) =>
     binary("ClampedBinaryQuant", given, { tensorClampImpl }, (x, scale) => {
-      const clamped = tensorClampImpl.apply(x, tf.neg(scale), scale)
-      return [clamped, tensorClampImpl.writes ? { input: clamped } : {}]
+      const { passes, writes } = tensorClampImpl
+      const clamped = (): tf.Tensor => tensorClampImpl.apply(x, tf.neg(scale), scale)
+      if (passes !== undefined) return [SignQuant.clampedBinary(x, scale, passes), writes ? { input: clamped() } : {}]
+      const input = clamped()
+      return [SignQuant.keepingNaN(x, tf.mul(Sign.binary(input), scale)), writes ? { input } : {}]
     })
 )

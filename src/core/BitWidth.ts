@@ -1,15 +1,17 @@
 /**
  * How many bits a quantizer has.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`, `./Restriction.ts`, `./Rounding.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`, `./Persistence.ts`, `./Restriction.ts`, `./Rounding.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Clamp from "../op/Clamp.ts"
 import * as Sign from "../op/Sign.ts"
+import * as Constant from "../tensor/Constant.ts"
 import { InvalidOptions, MissingInput } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
 import * as Brick from "./Brick.ts"
+import type * as Persistence from "./Persistence.ts"
 import * as Restriction from "./Restriction.ts"
 import { RoundSte } from "./Rounding.ts"
 
@@ -43,7 +45,7 @@ export const BitWidthConst = Brick.component(
   { bitWidth: Injector.required<number>() },
   ({ bitWidth }): BitWidth => {
     const fixed = whole("BitWidthConst", "bitWidth", bitWidth, 0)
-    return Brick.make("BitWidthConst", buffered, {}, { fixed, apply: () => [tf.scalar(fixed), {}] as const })
+    return Brick.make("BitWidthConst", buffered, {}, { fixed, apply: () => [Constant.scalar(fixed), {}] as const })
   }
 )
 
@@ -64,6 +66,13 @@ export const BitWidthStatefulConst = Brick.component(
     )
 )
 
+/** Whether a load leaves the width as it was declared. */
+const overridePretrainedBitWidth = Injector.optional(false)
+const keeping = (kept: boolean): Persistence.Persistence => ({
+  saved: ({ parameters }) => parameters,
+  loaded: (own, saved) => (kept ? own : { ...own, parameters: { ...own.parameters, ...saved } })
+})
+
 const nearest = Restriction.IntRestrictValue({ restrictValueFloatToIntImpl: RoundSte({}) })
 
 /**
@@ -82,9 +91,10 @@ export const BitWidthParameter = Brick.component(
   {
     bitWidth: Injector.required<number>(),
     minBitWidth: Injector.optional(smallestLearned),
-    restrictBitWidthImpl: Injector.optional<Restriction.Restriction>(nearest)
+    restrictBitWidthImpl: Injector.optional<Restriction.Restriction>(nearest),
+    overridePretrainedBitWidth
   },
-  ({ bitWidth, minBitWidth, restrictBitWidthImpl }): BitWidth => {
+  ({ bitWidth, minBitWidth, restrictBitWidthImpl, overridePretrainedBitWidth: kept }): BitWidth => {
     const least = whole("BitWidthParameter", "minBitWidth", minBitWidth, smallestLearned)
     const first = whole("BitWidthParameter", "bitWidth", bitWidth, least)
     const into = (bits: number): tf.Tensor => tf.tidy(() => restrictBitWidthImpl.init(tf.scalar(bits)).clone())
@@ -93,7 +103,17 @@ export const BitWidthParameter = Brick.component(
     return Brick.make(
       "BitWidthParameter",
       { restrictBitWidthImpl },
-      { parameters: { bitWidthOffset }, constants: [base] },
+      {
+        parameters: { bitWidthOffset },
+        constants: [base],
+        persistence: {
+          ...keeping(kept),
+          // what a fixed width has saved
+          aliases: {
+            bitWidth: { name: "bitWidthOffset", convert: (b) => tf.sub(restrictBitWidthImpl.init(b), base) }
+          }
+        }
+      },
       {
         apply: ({ parameters }: Brick.State) => {
           const above = Sign.magnitudeRising(parameters.bitWidthOffset as tf.Tensor)
@@ -121,9 +141,10 @@ export const RemoveBitwidthParameter = Brick.component(
     bitWidthToRemove: Injector.required<number>(),
     nonZeroEpsilon: Injector.optional(1e-6),
     /** what stands for 0 bits to remove at first */
-    removeZeroBitWidth: Injector.optional(0.1)
+    removeZeroBitWidth: Injector.optional(0.1),
+    overridePretrainedBitWidth
   },
-  ({ bitWidthToRemove, nonZeroEpsilon, removeZeroBitWidth }): BitWidth => {
+  ({ bitWidthToRemove, nonZeroEpsilon, removeZeroBitWidth, overridePretrainedBitWidth: kept }): BitWidth => {
     const what = "RemoveBitwidthParameter"
     const removed = whole(what, "bitWidthToRemove", bitWidthToRemove, 0)
     for (const [option, value] of Object.entries({ nonZeroEpsilon, removeZeroBitWidth }))
@@ -131,7 +152,10 @@ export const RemoveBitwidthParameter = Brick.component(
     return Brick.make(
       what,
       {},
-      { parameters: { bitWidthCoeff: tf.scalar(1 / (removed === 0 ? removeZeroBitWidth : removed)) } },
+      {
+        parameters: { bitWidthCoeff: tf.scalar(1 / (removed === 0 ? removeZeroBitWidth : removed)) },
+        persistence: keeping(kept)
+      },
       {
         apply: ({ parameters }: Brick.State) => {
           const magnitude = Sign.magnitude(parameters.bitWidthCoeff as tf.Tensor)

@@ -3,12 +3,13 @@
  *
  * A quantizer is a tree of bricks. A stateful brick takes its state and answers `[result, next memory]`; nothing is changed.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `inject`, `./Sharing.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `inject`, `./Persistence.ts`, `./Sharing.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Scope } from "effect"
 import * as Injector from "../inject/Injector.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type * as Persistence from "./Persistence.ts"
 import * as Sharing from "./Sharing.ts"
 
 /** Statistics to quantize with in place of the quantizer's own, while a statistic searches for the best one. */
@@ -25,6 +26,16 @@ export interface Attempt {
   readonly bitWidth: tf.Tensor
 }
 
+/**
+ * A tensor on its way through a quantizer. A statistic that looks at it may answer another one with the same elements for what
+ * follows: what then comes back to that one, the statistic completes in place.
+ */
+export interface Passing {
+  readonly of: tf.Tensor
+  /** what is to be used from now on; written by the statistics of one call, read by the quantizer that made it */
+  latest: tf.Tensor
+}
+
 /** What a brick is given: its own parameters and memory, whether this is training, and what the quantizer hands down to all. */
 export interface State {
   readonly parameters: Tree.Parameters
@@ -36,6 +47,8 @@ export interface State {
   readonly attempt?: ((x: tf.Tensor, trial: Trial) => Attempt) | undefined
   /** inside of an attempt: what is on trial */
   readonly trial?: Trial | undefined
+  /** the input of the quantizer, whose gradient its statistics may complete; absent: nothing is recorded, or something else is seen */
+  readonly passing?: Passing | undefined
   /** whether the quantizer only looks: it hands its input on, but still takes statistics and answers scale and zero-point */
   readonly observing?: boolean | undefined
 }
@@ -56,6 +69,8 @@ export interface Brick {
   readonly own: ReadonlyArray<tf.Tensor>
   /** turns state into the state that the next call starts from, where the two differ (statistics that become parameters) */
   readonly prepare: (state: State) => Pick<State, "parameters" | "memory">
+  /** absent: its parameters are saved and loaded as they are */
+  readonly persistence?: Persistence.Persistence | undefined
 }
 
 /** A stateful brick: a formula over its state and `In`. */
@@ -69,11 +84,8 @@ export interface Stateless<In extends ReadonlyArray<unknown>, Out> extends Brick
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
-interface Own {
-  readonly parameters?: Tree.Parameters
-  readonly memory?: Tree.Memory
+interface Given extends Partial<Pick<Brick, "parameters" | "memory" | "prepare" | "persistence">> {
   readonly constants?: ReadonlyArray<tf.Tensor>
-  readonly prepare?: Brick["prepare"]
 }
 
 const nothing = {}
@@ -125,7 +137,7 @@ const lending = <Kind extends object>(kind: Kind, loans: ReadonlyArray<Sharing.L
 export const make = <Kind extends object>(
   label: string,
   children: Readonly<Record<string, Brick>>,
-  own: Own,
+  own: Given,
   kind: Kind
 ): Brick & Kind => {
   const states = statesIn(children)
@@ -140,7 +152,7 @@ export const make = <Kind extends object>(
 const withState = <Kind extends object>(
   label: string,
   children: Readonly<Record<string, Brick>>,
-  own: Own,
+  own: Given,
   kind: Kind,
   loans: ReadonlyArray<Sharing.Loan>
 ): Brick & Kind => {
@@ -160,6 +172,7 @@ const withState = <Kind extends object>(
       parameters === nothing && memory === nothing
         ? constants
         : [...Tree.tensors(parameters), ...Tree.tensors(memory), ...constants],
+    persistence: own.persistence,
     prepare: (state: State) => {
       const mine = own.prepare?.(state)
       let prepared: State = mine === undefined ? state : { ...state, ...mine }

@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Minifloat from "../op/Minifloat.ts"
+import * as MinifloatQuant from "../op/MinifloatQuant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 import type { FloatClamp, FloatScaling } from "./FloatScaling.ts"
@@ -104,7 +105,11 @@ export const FloatQuant = Brick.component(
 
     const scaleOf = (state: Brick.State, x: tf.Tensor) =>
       Brick.call(scalingImpl, search.forScale(state), "scalingImpl", x, floatScalingImpl?.apply(format))
+    const [rounding, range] = [floatToIntImpl.kind, floatClampImpl.range?.(format)]
+    /** in one pass, where the bricks are known */
     const quantized = (state: Brick.State, x: tf.Tensor, scale: tf.Tensor): Brick.Answer<tf.Tensor> => {
+      if (rounding !== undefined && range !== undefined)
+        return [MinifloatQuant.quantize(x, scale, { ...range, rounding, format }), {}]
       const u = tf.div(x, scale)
       const w = Minifloat.internalScale(u, format.mantissaBitWidth, exponentMin)
       const [rounded, memory] = Brick.call(floatToIntImpl, state, "floatToIntImpl", tf.div(u, w))

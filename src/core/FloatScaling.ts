@@ -6,7 +6,10 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Minifloat from "../op/Minifloat.ts"
+import type * as MinifloatQuant from "../op/MinifloatQuant.ts"
+import * as Constant from "../tensor/Constant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Float32 from "../tensor/Float32.ts"
 import * as Brick from "./Brick.ts"
 import type { Clamp } from "./Clamp.ts"
 
@@ -18,6 +21,8 @@ export interface FloatClamp extends Brick.Stateless<readonly [y: tf.Tensor, form
   readonly saturating: boolean
   readonly infValues: ReadonlyArray<string> | undefined
   readonly nanValues: ReadonlyArray<string> | undefined
+  /** the same as numbers, of a clamp that is fused with what stands around it; absent: it is not */
+  readonly range?: ((format: Minifloat.Format) => MinifloatQuant.Range) | undefined
 }
 
 /** `max_available_float`: the largest value that reserved codes leave; absent: all codes are numbers. */
@@ -31,10 +36,13 @@ const checkedAvailable = (what: string, max: number | undefined): Readonly<Recor
 }
 
 /** The largest value of a format: with all of its codes, or the available one if that is smaller. */
-const largest = (format: Minifloat.Format, max: number = Number.POSITIVE_INFINITY): tf.Tensor => {
+const largest = (format: Minifloat.Format, max: number = Number.POSITIVE_INFINITY): number => {
+  const { fround } = Math
   const { exponentBitWidth, mantissaBitWidth, exponentBias } = format
-  const mantissa = tf.scalar(Minifloat.maxMantissa(mantissaBitWidth))
-  return tf.minimum(Minifloat.maxFloat(tf.scalar(exponentBitWidth), mantissa, tf.scalar(exponentBias)), max)
+  // each step rounded to float32, as `Minifloat.maxFloat` is
+  const exponent = fround(fround(fround(Float32.exp2(exponentBitWidth)) - 1) - exponentBias)
+  const whole = fround(fround(Minifloat.maxMantissa(mantissaBitWidth)) * fround(Float32.exp2(exponent)))
+  return Math.min(whole, fround(max))
 }
 
 /**
@@ -52,7 +60,7 @@ export const FloatScaling = Injector.component(
   "FloatScaling",
   available,
   ({ maxAvailableFloat: max }): FloatScaling => {
-    const apply = (format: Minifloat.Format): tf.Tensor => largest(format, max)
+    const apply = (format: Minifloat.Format): tf.Tensor => Constant.scalar(largest(format, max))
     return Brick.make("FloatScaling", checkedAvailable("FloatScaling", max), {}, { apply })
   }
 )
@@ -95,12 +103,22 @@ export const FloatClamp = Injector.component(
         reason: "is false: values beyond the largest one need codes, infValues or nanValues"
       })
     const children = { tensorClampImpl, ...checkedAvailable("FloatClamp", max) }
-    const apply = (y: tf.Tensor, format: Minifloat.Format): tf.Tensor => {
+    const { passes } = tensorClampImpl
+    const rangeOf = (format: Minifloat.Format) => {
       const high = largest(format, max)
-      const low = signed ? tf.neg(high) : tf.scalar(0)
+      return { high, low: signed ? -high : 0 }
+    }
+    const overflow = saturating ? "saturate" : infValues !== undefined ? "infinite" : "nan"
+    const apply = (y: tf.Tensor, format: Minifloat.Format): tf.Tensor => {
+      const range = rangeOf(format)
+      const [low, high] = [tf.scalar(range.low), tf.scalar(range.high)]
       const clamped = tensorClampImpl.apply(y, low, high)
       return saturating ? clamped : Minifloat.overflowing(clamped, y, [low, high], infValues !== undefined)
     }
-    return Brick.make("FloatClamp", children, {}, { apply, saturating, infValues, nanValues })
+    const range =
+      passes === undefined
+        ? undefined
+        : (format: Minifloat.Format): MinifloatQuant.Range => ({ ...rangeOf(format), overflow, clampPasses: passes })
+    return Brick.make("FloatClamp", children, {}, { apply, range, saturating, infValues, nanValues })
   }
 )

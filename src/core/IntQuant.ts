@@ -7,6 +7,8 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as FakeQuant from "../op/FakeQuant.ts"
 import * as Range from "../op/Range.ts"
+import * as Constant from "../tensor/Constant.ts"
+import * as Gradient from "../tensor/Gradient.ts"
 import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import type { Clamp } from "./Clamp.ts"
@@ -62,7 +64,9 @@ export const halves = (given: Injector.AllOf<typeof dependencies>) => {
   const requantized = (state: Brick.State, x: tf.Tensor, there: Grid, back: Omit<Grid, "bitWidth">) => {
     const { scale, zeroPoint, bitWidth } = there
     if (there === back && rounding !== undefined && clampPasses !== undefined) {
-      const [low, high] = [Range.minInt(bitWidth, range), Range.maxInt(bitWidth, range)]
+      const bits = Constant.numberOf(bitWidth)
+      const low = bits === undefined ? Range.minInt(bitWidth, range) : Range.smallest(bits, range)
+      const high = bits === undefined ? Range.maxInt(bitWidth, range) : Range.largest(bits, range)
       return [FakeQuant.fakeQuantize(x, scale, zeroPoint, low, high, { rounding, clampPasses }), {}] as const
     }
     const [q, afterRounding] = integers(state, x, there)
@@ -153,12 +157,15 @@ export const RescalingIntQuant = Injector.component(
     }
     const run = (state: Brick.State, x: tf.Tensor, fixedScale?: tf.Tensor): Brick.Answer<Quantized> => {
       const [bitWidth, afterBits] = bitsOf(state)
-      const [scale, afterScaling] = fixedScale === undefined ? scaleOf(state, x, bitWidth) : [fixedScale, {}]
-      const within = search.forZeroPoint(state, () => lasting(state, x, bitWidth, scale, afterScaling))
+      const passing = Gradient.isRecorded() ? { of: x, latest: x } : undefined
+      const watched = passing === undefined ? state : { ...state, passing }
+      const [scale, afterScaling] = fixedScale === undefined ? scaleOf(watched, x, bitWidth) : [fixedScale, {}]
+      const within = search.forZeroPoint(watched, () => lasting(state, x, bitWidth, scale, afterScaling))
       const [zeroPoint, afterZero] = Brick.call(zeroPointImpl, within, "zeroPointImpl", x, scale, bitWidth)
+      const latest = passing?.latest ?? x
       const [value, afterInt] = state.observing
-        ? [intQuant.inputViewImpl.apply(x), {}]
-        : Brick.call(intQuant, state, "intQuant", x, scale, zeroPoint, bitWidth)
+        ? [intQuant.inputViewImpl.apply(latest), {}]
+        : Brick.call(intQuant, state, "intQuant", latest, scale, zeroPoint, bitWidth)
       const after = {
         msbClampBitWidthImpl: afterBits,
         scalingImpl: afterScaling,

@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
+import * as Constant from "../tensor/Constant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
@@ -70,6 +71,9 @@ export const IntScaling = Injector.component(
       declared,
       (bitWidth, signed) => {
         const range = { signed, narrowRange }
+        const bits = Constant.numberOf(bitWidth)
+        if (bits !== undefined)
+          return Constant.scalar(signed ? -Range.smallest(bits, range) : Range.largest(bits, range))
         return signed ? tf.neg(Range.minInt(bitWidth, range)) : Range.maxInt(bitWidth, range)
       },
       narrowRange
@@ -89,9 +93,13 @@ export const PowerOfTwoIntScaling = Injector.component(
   "PowerOfTwoIntScaling",
   { signed: Injector.optional<boolean | undefined>(undefined) },
   ({ signed: declared }) =>
-    intScaling("PowerOfTwoIntScaling", declared, (bitWidth, signed) =>
-      tf.add(Range.maxInt(bitWidth, { signed, narrowRange: false }), 1)
-    )
+    intScaling("PowerOfTwoIntScaling", declared, (bitWidth, signed) => {
+      const range = { signed, narrowRange: false }
+      const bits = Constant.numberOf(bitWidth)
+      return bits === undefined
+        ? tf.add(Range.maxInt(bitWidth, range), 1)
+        : Constant.scalar(Range.largest(bits, range) + 1)
+    })
 )
 
 /**
@@ -119,7 +127,7 @@ export const SingleArgStatelessBuffer = Brick.component(
       "SingleArgStatelessBuffer",
       { const: Brick.shown("StatelessBuffer") },
       {},
-      { apply: () => tf.scalar(intScalingConst) }
+      { apply: () => Constant.scalar(intScalingConst) }
     )
   }
 )

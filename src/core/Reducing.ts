@@ -1,7 +1,7 @@
 /**
  * What a statistic is, and the plain ones: extremes, averages and norms of everything or along one axis.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `op`, `inject`, `./Brick.ts`, `./View.ts`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
@@ -9,13 +9,20 @@ import * as Extremum from "../op/Extremum.ts"
 import * as Norm from "../op/Norm.ts"
 import * as StatisticOp from "../op/Statistic.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Gradient from "../tensor/Gradient.ts"
 import * as Brick from "./Brick.ts"
+import type { View } from "./View.ts"
 
 /** Reduces a tensor: to a scalar, or along one axis. */
 export interface Statistic extends Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor> {
   /** whether it wants the tensor as it is, and lays it out itself: it quantizes */
   readonly whole?: boolean
+  /** the statistic of the viewed tensor without laying it out, where that is possible: and the tensor for what follows */
+  readonly unviewed?: (view: View) => Through | undefined
 }
+
+/** A statistic, and the same tensor for all that follows, whose gradient it completes. */
+export type Through = (x: tf.Tensor) => readonly [s: tf.Tensor, x: tf.Tensor]
 
 /** A statistic that is nothing but a formula: the way to add one of your own. */
 export const make = (
@@ -59,8 +66,23 @@ export const zero = { zero: Brick.shown("StatelessBuffer") }
 
 // ---- extremes and averages ----------------------------------------------------------------------------------
 
+/** Everything may be reduced in any order, and rows of channels where they stand. */
+const absMaxUnviewed =
+  ({ axis, keepDims }: StatisticOp.Reduction) =>
+  ({ channel }: View): Through | undefined => {
+    if (axis === undefined) return (x) => Extremum.absMaxThrough(x)
+    if (channel === undefined || (axis !== 1 && axis !== -1)) return undefined
+    return (x) => {
+      const [s, through] = Extremum.absMaxThrough(x, { channel })
+      return [keepDims === true ? Gradient.reshaped(s, [s.size, 1]) : s, through]
+    }
+  }
+
 /** The largest magnitude. */
-export const AbsMax = reducing("AbsMax", Extremum.absMax)
+export const AbsMax = Injector.component("AbsMax", reduction, (given): Statistic => {
+  const options = over("AbsMax", given)
+  return { ...make("AbsMax", (x) => Extremum.absMax(x, options)), unviewed: absMaxUnviewed(options) }
+})
 
 /** The distance between the largest element and the smallest one, which counts as 0 if positive. */
 export const AbsMinMax = reducing("AbsMinMax", StatisticOp.absMinMax, zero)

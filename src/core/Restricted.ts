@@ -6,8 +6,11 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Clamp from "../op/Clamp.ts"
+import * as Pointwise from "../op/Pointwise.ts"
 import { magnitude } from "../op/Sign.ts"
+import * as Constant from "../tensor/Constant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Float32 from "../tensor/Float32.ts"
 import * as Brick from "./Brick.ts"
 import * as Restriction from "./Restriction.ts"
 
@@ -55,7 +58,22 @@ export interface Restricted {
   readonly divided: (v: tf.Tensor) => tf.Tensor
   /** `A(RC(v) / |R_t(I_t(t))|)`; without a threshold the answer has at least one axis */
   readonly scale: (v: tf.Tensor, threshold: tf.Tensor | undefined) => tf.Tensor
+  /** `scale(I(M(s)))` of a statistic: in fewer passes for many numbers */
+  readonly ofStatistic: (s: tf.Tensor, threshold: tf.Tensor | undefined) => tf.Tensor
+  /** `R(I(v))`, where the restriction has it in one pass */
+  readonly whole: (v: tf.Tensor) => tf.Tensor
+  /** some of these formulas, then a division by `R_t(I_t(t))`, then others: few numbers by a threshold that is known on the host */
+  readonly quotient: (
+    v: tf.Tensor,
+    threshold: tf.Tensor | undefined,
+    before: ReadonlyArray<Formula>,
+    after: ReadonlyArray<Formula>,
+    divisor?: "signed" | "magnitude"
+  ) => tf.Tensor
 }
+
+/** The formulas that a scale is made of, by name. */
+export type Formula = "restrict" | "whole" | "clamped" | "positive" | "divided"
 
 // ---- checks -------------------------------------------------------------------------------------------------
 
@@ -127,22 +145,68 @@ const partsOf = (given: Given): Parts => {
   }
 }
 
+/** The formulas for numbers on the host; absent where a restriction has none. */
+const stepsOf = (given: Given): Readonly<Record<Formula, ReadonlyArray<Pointwise.Step> | undefined>> => {
+  const { restrictScalingImpl, restrictScaleThresholdImpl, scalingMinVal: min, isScaleUnsigned } = given
+  return {
+    restrict: restrictScalingImpl.steps,
+    whole: undefined,
+    clamped: min === undefined || min === 0 ? [] : [Pointwise.atLeast(min)],
+    positive: isScaleUnsigned ? [Pointwise.magnitude] : [],
+    divided: restrictScaleThresholdImpl === undefined ? [] : restrictScaleThresholdImpl.steps
+  }
+}
+
+/** `R_t(I_t(t))` of a number. */
+const thresholdNumber = ({ steps, initLabel }: Restriction.Restriction, t: number): number | undefined =>
+  steps === undefined ? undefined : Pointwise.number(steps, initLabel === "LogTwo" ? Float32.log2(t) : t)
+
 /** The formulas and the printed parts of a restriction with its minimum. */
 export const make = (given: Given): Restricted => {
   const { restrictScalingImpl, restrictThresholdImpl, restrictScaleThresholdImpl, scalingMinVal, isScaleUnsigned } =
     given
   check(!Number.isNaN(scalingMinVal), "the scaling", "scalingMinVal", "is NaN")
   const ofThreshold = restrictThresholdImpl ?? restrictScalingImpl
+  const steps = stepsOf(given)
+  const joined = (formulas: ReadonlyArray<Formula>): ReadonlyArray<Pointwise.Step> | undefined => {
+    const all = formulas.map((formula) => steps[formula])
+    return all.includes(undefined) ? undefined : all.flatMap((some) => some ?? [])
+  }
+  const onHost: Restricted["quotient"] extends (...given: infer In) => tf.Tensor
+    ? (...given: In) => tf.Tensor | undefined
+    : never = (v, threshold, before, after, divisor) => {
+    const t = threshold === undefined ? 1 : Constant.numberOf(threshold)
+    if (t === undefined || v.size > Pointwise.few || v.dtype !== "float32") return undefined
+    const [first, by, last] = [joined(before), thresholdNumber(ofThreshold, t), joined(after)]
+    if (first === undefined || by === undefined || last === undefined) return undefined
+    const over = Pointwise.over(divisor === "magnitude" ? Math.abs(by) : by)
+    return Pointwise.chain(v, [...first, over, ...last], threshold === undefined && v.rank === 0 ? [1] : v.shape)
+  }
   const self: Restricted = {
     parts: () => partsOf(given),
     clamped: clampedAt(scalingMinVal),
     positive: isScaleUnsigned ? magnitude : same,
     restrict: restrictScalingImpl.apply,
+    whole: restrictScalingImpl.whole ?? ((v) => self.restrict(self.init(v))),
     restrictClamp: (v) => self.positive(self.clamped(self.restrict(v))),
     init: restrictScalingImpl.init,
     threshold: (t) => ofThreshold.apply(ofThreshold.init(t ?? tf.ones([1]))),
     divided: restrictScaleThresholdImpl?.apply ?? same,
-    scale: (v, t) => self.positive(self.divided(tf.div(self.restrictClamp(v), magnitude(self.threshold(t)))))
+    scale: (v, t) => self.quotient(v, t, ["restrict", "clamped", "positive"], ["divided", "positive"], "magnitude"),
+    ofStatistic: (s, t) =>
+      restrictScalingImpl.whole === undefined || s.size <= Pointwise.few
+        ? self.scale(self.init(self.clamped(s)), t)
+        : self.quotient(self.clamped(s), t, ["whole", "clamped", "positive"], ["divided", "positive"], "magnitude"),
+    quotient: (v, t, before, after, divisor = "signed") => {
+      const answer = onHost(v, t, before, after, divisor)
+      if (answer !== undefined) return answer
+      const all = (formulas: ReadonlyArray<Formula>, x: tf.Tensor): tf.Tensor =>
+        formulas.reduce((y, formula) => self[formula](y), x)
+      const known = t === undefined ? undefined : Constant.numberOf(t)
+      const number = known === undefined ? undefined : thresholdNumber(ofThreshold, known)
+      const by = number === undefined ? self.threshold(t) : tf.scalar(number)
+      return all(after, tf.div(all(before, v), divisor === "magnitude" ? magnitude(by) : by))
+    }
   }
   return self
 }

@@ -5,6 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
+import * as Pointwise from "../op/Pointwise.ts"
 import * as PowerOfTwo from "../op/PowerOfTwo.ts"
 import * as Brick from "./Brick.ts"
 import { type Rounding, RoundSte, rounded } from "./Rounding.ts"
@@ -15,6 +16,10 @@ export interface Restriction extends Brick.Stateless<readonly [v: tf.Tensor], tf
   readonly init: (v: tf.Tensor) => tf.Tensor
   /** the name of `init`, as printed */
   readonly initLabel: "Identity" | "LogTwo"
+  /** `apply` for numbers on the host, of a restriction that looks at each number alone; absent: there is none */
+  readonly steps?: ReadonlyArray<Pointwise.Step>
+  /** `apply(init(v))` in one pass, of a restriction that has it */
+  readonly whole?: (v: tf.Tensor) => tf.Tensor
 }
 
 const powerOfTwo = Brick.shown("PowerOfTwo")
@@ -22,6 +27,7 @@ const restriction = (
   label: string,
   children: Readonly<Record<string, Brick.Brick>>,
   apply: (v: tf.Tensor) => tf.Tensor,
+  steps: ReadonlyArray<Pointwise.Step> | undefined,
   logarithmic = false
 ): Restriction =>
   Brick.make(
@@ -29,13 +35,14 @@ const restriction = (
     children,
     {},
     {
+      ...(steps !== undefined && { steps }),
       apply,
       init: logarithmic ? PowerOfTwo.log2 : (v: tf.Tensor) => v,
       initLabel: logarithmic ? ("LogTwo" as const) : ("Identity" as const)
     }
   )
 
-const anyValue = (): Restriction => restriction("FloatRestrictValue", {}, (v) => v)
+const anyValue = (): Restriction => restriction("FloatRestrictValue", {}, (v) => v, [])
 
 /** Any value: the restriction where none is declared. */
 export const float: Restriction = anyValue()
@@ -60,8 +67,12 @@ export const FloatRestrictValue = Injector.component("FloatRestrictValue", {}, a
  * - source:   Brevitas, core/restrict_val.py
  */
 export const LogFloatRestrictValue = Injector.component("LogFloatRestrictValue", {}, () =>
-  restriction("LogFloatRestrictValue", { powerOfTwo }, PowerOfTwo.exp2, true)
+  restriction("LogFloatRestrictValue", { powerOfTwo }, PowerOfTwo.exp2, [Pointwise.exp2], true)
 )
+
+/** A rounding as steps, if it is one of those. */
+const roundingSteps = ({ kind }: Rounding): ReadonlyArray<Pointwise.Step> | undefined =>
+  kind === undefined || kind === "toZero" ? undefined : [Pointwise.roundings[kind]]
 
 const withRounding = { restrictValueFloatToIntImpl: Injector.optional<Rounding>(RoundSte({})) }
 
@@ -78,7 +89,12 @@ export const IntRestrictValue = Injector.component(
   "IntRestrictValue",
   withRounding,
   ({ restrictValueFloatToIntImpl: floatToIntImpl }) =>
-    restriction("IntRestrictValue", { floatToIntImpl }, (v) => rounded(floatToIntImpl, v))
+    restriction(
+      "IntRestrictValue",
+      { floatToIntImpl },
+      (v) => rounded(floatToIntImpl, v),
+      roundingSteps(floatToIntImpl)
+    )
 )
 
 /**
@@ -93,13 +109,18 @@ export const IntRestrictValue = Injector.component(
 export const PowerOfTwoRestrictValue = Injector.component(
   "PowerOfTwoRestrictValue",
   withRounding,
-  ({ restrictValueFloatToIntImpl: floatToIntImpl }) =>
-    restriction(
+  ({ restrictValueFloatToIntImpl: floatToIntImpl }): Restriction => {
+    const steps = roundingSteps(floatToIntImpl)
+    const { kind } = floatToIntImpl
+    const made = restriction(
       "PowerOfTwoRestrictValue",
       { floatToIntImpl, powerOfTwo },
       (v) => PowerOfTwo.exp2(rounded(floatToIntImpl, v)),
+      steps === undefined ? undefined : [...steps, Pointwise.exp2],
       true
     )
+    return kind === undefined || kind === "toZero" ? made : { ...made, whole: (v) => PowerOfTwo.near(v, kind) }
+  }
 )
 
 /**
@@ -122,8 +143,13 @@ export const QuantRestrictValue = Injector.component(
     scaleDequantizedShape: Injector.optional<ReadonlyArray<number> | undefined>(undefined)
   },
   ({ restrictValueFloatToIntImpl: floatToIntImpl, scaleDequantizedShape: shape }) =>
-    restriction("QuantRestrictValue", { floatToIntImpl }, (v) => {
-      const { value } = TensorQuantizer.quantize(floatToIntImpl, v, true)
-      return shape === undefined ? value : tf.reshape(value, [...shape])
-    })
+    restriction(
+      "QuantRestrictValue",
+      { floatToIntImpl },
+      (v) => {
+        const { value } = TensorQuantizer.quantize(floatToIntImpl, v, true)
+        return shape === undefined ? value : tf.reshape(value, [...shape])
+      },
+      undefined
+    )
 )

@@ -119,7 +119,7 @@ export const ParameterFromRuntimeStatsScaling = Brick.component(
     )
     Restricted.checkMomentum(label, given.scalingStatsMomentum)
     const momentum = given.scalingStatsMomentum ?? undefined
-    const { clamped, divided, init, positive, restrict, threshold: restrictedThreshold } = Restricted.make(given)
+    const { clamped, init, quotient } = Restricted.make(given)
     const shape = [...(given.scalingShape ?? [])]
     const stats = Statistic.shaped(given.scalingStatsImpl, shape, "scale")
     const own = {
@@ -130,7 +130,13 @@ export const ParameterFromRuntimeStatsScaling = Brick.component(
         const buffer = init(memory.buffer as tf.Tensor)
         const value = tf.mul(parameters.value as tf.Tensor, buffer)
         return { parameters: { ...parameters, value }, memory: { ...memory, buffer, counter: steps + 1 } }
-      }
+      },
+      persistence: RunningStatistic.savedOnceCollected(
+        steps,
+        ({ parameters, memory }) => tf.mul(parameters.value as tf.Tensor, init(memory.buffer as tf.Tensor)),
+        // what a scale from running statistics has saved
+        { "runtimeStats.runningStats": { name: "value", convert: (r) => init(tf.abs(r)) } }
+      )
     }
     return Brick.make(label, learnedChildren(given, view, stats), own, {
       apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {
@@ -149,11 +155,11 @@ export const ParameterFromRuntimeStatsScaling = Brick.component(
           const tied = tf.add(scale, tf.mul(value, 0))
           return [tied, { ...Brick.remembered(memory, { stats: afterStats }), ...next }] as const
         }
-        const scale = restrict(counter > steps ? value : init(buffer))
-        const over = (y: tf.Tensor): tf.Tensor => divided(tf.div(y, restrictedThreshold(threshold)))
-        return training
-          ? ([over(clamped(scale)), memory] as const)
-          : ([clamped(over(positive(scale))), memory] as const)
+        const learned = counter > steps ? value : init(buffer)
+        const scale = training
+          ? quotient(learned, threshold, ["restrict", "clamped"], ["divided"])
+          : quotient(learned, threshold, ["restrict", "positive"], ["divided", "clamped"])
+        return [scale, memory] as const
       }
     })
   }
@@ -183,7 +189,7 @@ export const RuntimeDynamicGroupStatsScaling = Brick.component(
     const label = "RuntimeDynamicGroupStatsScaling"
     const { scalingStatsImpl, inputViewImpl } = given
     Restricted.check(inputViewImpl.groups !== undefined, label, "inputViewImpl", "must be a view that makes groups")
-    const { parts, clamped, init, scale } = Restricted.make(given)
+    const { parts, ofStatistic } = Restricted.make(given)
     return Brick.make(
       label,
       { scalingStatsImpl, inputViewImpl, ...parts() },
@@ -196,7 +202,7 @@ export const RuntimeDynamicGroupStatsScaling = Brick.component(
               ? Brick.call(scalingStatsImpl, state, "scalingStatsImpl", inputViewImpl.apply(x))
               : [onTrial, {}]
           const memory = Brick.remembered(state.memory, { scalingStatsImpl: afterStats })
-          return [scale(init(clamped(s)), threshold), memory] as const
+          return [ofStatistic(s, threshold), memory] as const
         }
       }
     )

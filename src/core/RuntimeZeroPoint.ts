@@ -74,7 +74,10 @@ export const ParameterFromRuntimeZeroPoint = Brick.component(
         if (!training || memory.counter !== steps) return { parameters, memory }
         const value = tf.add(parameters.value as tf.Tensor, memory.buffer as tf.Tensor)
         return { parameters: { ...parameters, value }, memory: { ...memory, counter: steps + 1 } }
-      }
+      },
+      persistence: RunningStatistic.savedOnceCollected(steps, ({ parameters, memory }) =>
+        tf.add(parameters.value as tf.Tensor, memory.buffer as tf.Tensor)
+      )
     }
     /** the value before its magnitude is taken, and the memory after it */
     const unshifted = (state: Brick.State, x: tf.Tensor): Brick.Answer<tf.Tensor> => {

@@ -4,7 +4,9 @@
  * Room: core (level 2). Imports: tfjs, `./Brick.ts`, `./Reducing.ts`, `./Spread.ts`, `./View.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Gradient from "../tensor/Gradient.ts"
 import * as Brick from "./Brick.ts"
+import type * as Persistence from "./Persistence.ts"
 import type { Statistic } from "./Reducing.ts"
 import type { View } from "./View.ts"
 
@@ -34,6 +36,9 @@ export {
 /** What a statistic is taken for: it is replaced by the one on trial while another searches. */
 export type Role = "scale" | "zeroPoint"
 
+const inShape = (s: tf.Tensor, shape: ReadonlyArray<number> | undefined): tf.Tensor =>
+  shape === undefined || tf.util.arraysEqual(s.shape, [...shape]) ? s : Gradient.reshaped(s, shape)
+
 /** The statistic `statsImpl` of a viewed tensor, in the given shape. */
 export const shaped = (statsImpl: Statistic, shape: ReadonlyArray<number> | undefined, role: Role): Statistic =>
   Brick.make(
@@ -44,16 +49,32 @@ export const shaped = (statsImpl: Statistic, shape: ReadonlyArray<number> | unde
       apply: (state: Brick.State, x: tf.Tensor) => {
         const onTrial = state.trial?.[role]
         const [s, memory] = onTrial === undefined ? Brick.call(statsImpl, state, "statsImpl", x) : [onTrial, {}]
-        return [
-          shape === undefined ? s : tf.reshape(s, [...shape]),
-          Brick.remembered(state.memory, { statsImpl: memory })
-        ] as const
+        return [inShape(s, shape), Brick.remembered(state.memory, { statsImpl: memory })] as const
       }
     }
   )
 
 /** The tensor as a statistic wants to see it. */
 export const seen = ({ whole }: Statistic, view: View, x: tf.Tensor): tf.Tensor => (whole === true ? x : view.apply(x))
+
+/**
+ * The statistic of a tensor that is to be viewed, in the given shape, without laying it out: `undefined` where it has to be, and
+ * while another statistic is on trial.
+ */
+export const unviewed = (
+  statsImpl: Statistic,
+  view: View,
+  shape: ReadonlyArray<number> | undefined
+): ((state: Brick.State, x: tf.Tensor) => tf.Tensor | undefined) => {
+  const through = statsImpl.unviewed?.(view)
+  return ({ trial, passing }, x) => {
+    if (through === undefined || trial !== undefined) return undefined
+    if (passing?.of !== x) return inShape(through(x)[0], shape)
+    const [s, latest] = through(passing.latest)
+    passing.latest = latest
+    return inShape(s, shape)
+  }
+}
 
 /** Along which axis weights are joined that are not laid out: one that has no scales of its own, `concatDim` if it may be. */
 const joining = (concatDim: number, shape: ReadonlyArray<number> = []): number =>
@@ -84,6 +105,7 @@ export const ofParameters = (given: {
   readonly trackedCount?: number
 }): Statistic => {
   const stats = shaped(given.statsImpl, given.shape, given.role)
+  const asItIs = unviewed(given.statsImpl, given.view, given.shape)
   return Brick.make(
     "_ParameterListStats",
     { ...trackedParts(given.view, given.trackedCount ?? 1), stats },
@@ -91,6 +113,8 @@ export const ofParameters = (given: {
     {
       apply: (state: Brick.State, x: tf.Tensor) => {
         const tracked = state.trial === undefined ? (state.tracked ?? [x]) : [x]
+        const direct = tracked.length === 1 ? asItIs(state, tracked[0] as tf.Tensor) : undefined
+        if (direct !== undefined) return [direct, state.memory] as const
         const views = tracked.map((parameter) => seen(given.statsImpl, given.view, parameter))
         const axis = given.statsImpl.whole === true ? joining(given.concatDim, given.shape) : given.concatDim
         // later parameters in front
@@ -100,6 +124,15 @@ export const ofParameters = (given: {
       }
     }
   )
+}
+
+/** A `value` that has not begun is not saved; one that is loaded has. */
+export const savedOnceBegun: Persistence.Persistence = {
+  saved: ({ parameters, memory }) => (memory.initDone === 1 ? parameters : {}),
+  loaded: ({ parameters, memory }, saved) => ({
+    parameters: { ...parameters, ...saved },
+    memory: { ...memory, initDone: 1 }
+  })
 }
 
 /** How a learned `value` begins: at the first call, as what `initial` makes of the weight; `initDone` remembers that it did. */

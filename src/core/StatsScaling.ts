@@ -87,7 +87,12 @@ export const fromStatistic = (given: Given): FromStatistic => {
       learned,
       restricted,
       apply: (state: Brick.State, s: tf.Tensor, threshold?: tf.Tensor) =>
-        [restricted.scale(learned(state, s), threshold), {}] as const
+        [
+          given.scalingAffineRescalingInit === undefined
+            ? restricted.ofStatistic(s, threshold)
+            : restricted.scale(learned(state, s), threshold),
+          {}
+        ] as const
     }
   )
 }
@@ -180,7 +185,8 @@ export const ParameterFromStatsFromParameterScaling = Brick.component(
       parameters: { value: tf.ones([...(given.scalingShape ?? [])]) },
       memory: { initDone: 0 },
       constants: statsScalingImpl.own,
-      prepare: Statistic.begunOnce(initial)
+      prepare: Statistic.begunOnce(initial),
+      persistence: Statistic.savedOnceBegun
     }
     return Brick.make("ParameterFromStatsFromParameterScaling", children, own, {
       apply: (state: Brick.State, x: tf.Tensor, threshold?: tf.Tensor) => {

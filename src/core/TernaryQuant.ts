@@ -5,10 +5,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import * as Sign from "../op/Sign.ts"
+import * as SignQuant from "../op/SignQuant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
-import * as Gradient from "../tensor/Gradient.ts"
-import { keepingNaN } from "./BinaryQuant.ts"
 import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as Delay from "./Delay.ts"
@@ -54,10 +52,7 @@ export const TernaryQuant = Brick.component(
           const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", input)
           const x = inputViewImpl.apply(input)
           const [bits] = Brick.call(bitWidth, state, "bitWidth")
-          const beyond = Gradient.withoutGradient(() =>
-            tf.cast(tf.greater(tf.abs(x), tf.mul(scale, threshold)), "float32")
-          )
-          const y = keepingNaN(x, tf.mul(tf.mul(beyond, Sign.ternary(x)), scale))
+          const y = SignQuant.ternary(x, scale, threshold)
           const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
           const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
           const quantized = merged({ value, scale, zeroPoint, bitWidth: bits }, inputViewImpl, input.shape)

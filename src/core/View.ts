@@ -13,6 +13,8 @@ import * as Brick from "./Brick.ts"
 /** Lays a tensor out anew; `groups` says how groups were made, if they were. */
 export interface View extends Brick.Stateless<readonly [x: tf.Tensor], tf.Tensor> {
   readonly groups?: Groups
+  /** the axis of the tensor that its rows are, if there is one row for each of its channels and all else is in order */
+  readonly channel?: number
 }
 /** Groups of `size` along the axis `dim`, counted from the end if negative. */
 export interface Groups {
@@ -52,11 +54,16 @@ export const PermuteDims = Injector.component(
 )
 
 const order = { permuteDims: Injector.optional<ReadonlyArray<number> | undefined>(undefined) }
+const rowsOf = (
+  label: string,
+  layout: (x: tf.Tensor) => tf.Tensor,
+  permuteDims: ReadonlyArray<number> | undefined
+): View => {
+  const permuteImpl = permuteDims === undefined ? identity : permuting(label, permuteDims)
+  return view(label, (x) => layout(permuteImpl.apply(x)), { permuteImpl })
+}
 const permuted = <const Label extends string>(label: Label, layout: (x: tf.Tensor) => tf.Tensor) =>
-  Injector.component(label, order, ({ permuteDims }) => {
-    const permuteImpl = permuteDims === undefined ? identity : permuting(label, permuteDims)
-    return view(label, (x) => layout(permuteImpl.apply(x)), { permuteImpl })
-  })
+  Injector.component(label, order, ({ permuteDims }) => rowsOf(label, layout, permuteDims))
 
 // ---- rows ---------------------------------------------------------------------------------------------------
 
@@ -64,7 +71,11 @@ const permuted = <const Label extends string>(label: Label, layout: (x: tf.Tenso
 export const OverTensorView = Injector.component("OverTensorView", {}, () => view("OverTensorView", ViewOp.overTensor))
 
 /** One row for each output channel, after `permuteDims`, which brings the channels to the front. */
-export const OverOutputChannelView = permuted("OverOutputChannelView", (x) => ViewOp.overRows(x, 1))
+export const OverOutputChannelView = Injector.component("OverOutputChannelView", order, (given): View => {
+  const made = rowsOf("OverOutputChannelView", (x) => ViewOp.overRows(x, 1), given.permuteDims)
+  const [channel = 0, ...rest] = given.permuteDims ?? []
+  return rest.every((dim, i) => i === 0 || dim > (rest[i - 1] as number)) ? { ...made, channel } : made
+})
 
 /** One row for each example of a batch, after `permuteDims`. */
 export const OverBatchOverTensorView = permuted("OverBatchOverTensorView", (x) => ViewOp.overRows(x, 1))

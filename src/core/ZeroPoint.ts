@@ -7,6 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import { magnitudeRising } from "../op/Sign.ts"
+import * as Constant from "../tensor/Constant.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 import * as Module from "./Module.ts"
@@ -24,7 +25,7 @@ const buffered = { zeroPoint: Brick.shown("StatelessBuffer") }
 export const ZeroZeroPoint = Brick.component(
   "ZeroZeroPoint",
   {},
-  (): ZeroPoint => Brick.make("ZeroZeroPoint", buffered, {}, { apply: () => [tf.scalar(0), {}] as const })
+  (): ZeroPoint => Brick.make("ZeroZeroPoint", buffered, {}, { apply: () => [Constant.scalar(0), {}] as const })
 )
 
 // ---- learned ------------------------------------------------------------------------------------------------
@@ -207,7 +208,8 @@ export const ParameterFromStatsFromParameterZeroPoint = Brick.component(
       parameters: { value: tf.zeros([...(given.zeroPointShape ?? [])]) },
       memory: { initDone: 0 },
       constants: affineRescaling.own,
-      prepare: Statistic.begunOnce(initial)
+      prepare: Statistic.begunOnce(initial),
+      persistence: Statistic.savedOnceBegun
     }
     return Brick.make(
       "ParameterFromStatsFromParameterZeroPoint",

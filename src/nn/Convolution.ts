@@ -1,28 +1,111 @@
 /**
- * The quantized two-dimensional convolution.
+ * Quantized convolutions of sequences, images and volumes.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `op`, `tensor`, `./Weighted.ts`.
+ * Room: nn (level 4). Imports: effect, `op`, `tensor`, `./Weighted.ts`.
  */
-import * as tf from "@tensorflow/tfjs-core"
 import type { Effect, Scope } from "effect"
 import * as Convolution from "../op/Convolution.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
+import * as ConvolutionNd from "../op/ConvolutionNd.ts"
+import type * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as Weighted from "./Weighted.ts"
 
-export interface Options<PW, W, PB, B, PI, I, PO, O> extends Weighted.Options<PW, W, PB, B, PI, I, PO, O> {
+type Pair = readonly [number, number]
+type Triple = readonly [number, number, number]
+
+/** What all convolutions have in common; `Size` has a number for each axis. */
+interface Common<Size> {
   readonly inChannels: number
   readonly outChannels: number
-  readonly kernelSize: readonly [height: number, width: number]
+  readonly kernelSize: Size
   /** default: 1 */
-  readonly strides?: readonly [number, number]
-  /** default: "valid" */
-  readonly padding?: "same" | "valid" | number
+  readonly strides?: Size
   /** default: 1 */
-  readonly dilations?: readonly [number, number]
+  readonly dilations?: Size
+  /** into how many groups the channels are divided, none of which meets another one; as many as channels: depthwise; default: 1 */
+  readonly groups?: number
 }
 
-/** A convolution of `x [n, h, w, in]` with `W [kh, kw, in, out]`, plus `b [out]`. */
+export interface Options1d<PW, W, PB, B, PI, I, PO, O>
+  extends Weighted.Options<PW, W, PB, B, PI, I, PO, O>,
+    Common<readonly [number]> {
+  /** default: "valid" */
+  readonly padding?: "same" | "valid" | number | Pair
+}
+export interface Options<PW, W, PB, B, PI, I, PO, O>
+  extends Weighted.Options<PW, W, PB, B, PI, I, PO, O>,
+    Common<Pair> {
+  /** on all sides, or `[[top, bottom], [left, right]]`; default: "valid" */
+  readonly padding?: "same" | "valid" | number | readonly [Pair, Pair]
+}
+export interface Options3d<PW, W, PB, B, PI, I, PO, O>
+  extends Weighted.Options<PW, W, PB, B, PI, I, PO, O>,
+    Common<Triple> {
+  /** on all sides, or `[[front, back], [top, bottom], [left, right]]`; default: "valid" */
+  readonly padding?: "same" | "valid" | number | readonly [Pair, Pair, Pair]
+}
+
+const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) => a * b, 1)
+
+const made = (
+  kind: string,
+  { inChannels, outChannels, kernelSize, groups = 1 }: Common<ReadonlyArray<number>>,
+  formula: Weighted.Shape["formula"],
+  options: unknown
+): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> =>
+  Weighted.make(
+    {
+      kind,
+      weightShape: [...kernelSize, inChannels / groups, outChannels],
+      fanIn: product(kernelSize) * (inChannels / groups),
+      outChannels,
+      outputChannelAxis: kernelSize.length + 1,
+      products: product(kernelSize) * (inChannels / groups),
+      check: () => Weighted.wholeGroups(kind, inChannels, outChannels, groups),
+      formula
+    },
+    options as Weighted.Erased
+  )
+
+/**
+ * A quantized convolution of sequences.
+ *
+ * - formula:  `y = conv1d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv1d` of the ops, each `Q` where there is a quantizer
+ * - shapes:   `x [n, w, in], W [k, in / groups, out], b [out] -> y [n, ow, out]`
+ * - gradient: through every quantizer
+ * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - source:   Brevitas, nn/quant_conv.py
+ *
+ * @since 0.3.0
+ */
+export const quantConv1d = <
+  PW,
+  PB,
+  PI,
+  PO,
+  const W extends Overrides = {},
+  const B extends Overrides = {},
+  const I extends Overrides = {},
+  const O extends Overrides = {}
+>(
+  options: Options1d<PW, W, PB, B, PI, I, PO, O>
+): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
+  const { strides = [1], padding: pad = "valid", dilations = [1], groups } = options
+  const lie = { stride: strides[0], pad, dilation: dilations[0], groups }
+  return made("QuantConv1d", options, (x, weight, bias) => ConvolutionNd.conv1d(x, weight, lie, bias), options)
+}
+
+/**
+ * A quantized convolution of images.
+ *
+ * - formula:  `y = conv2d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv2d` of the ops, each `Q` where there is a quantizer
+ * - shapes:   `x [n, h, w, in], W [kh, kw, in / groups, out], b [out] -> y [n, oh, ow, out]`
+ * - gradient: through every quantizer
+ * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - source:   Brevitas, nn/quant_conv.py
+ *
+ * @since 0.1.0
+ */
 export const quantConv2d = <
   PW,
   PB,
@@ -34,20 +117,36 @@ export const quantConv2d = <
   const O extends Overrides = {}
 >(
   options: Options<PW, W, PB, B, PI, I, PO, O>
-): Effect.Effect<Weighted.Weighted, ResolutionError, Scope.Scope> => {
-  const { inChannels, outChannels, kernelSize, strides = [1, 1], padding = "valid", dilations = [1, 1] } = options
-  return Weighted.make(
-    {
-      kind: "QuantConv2d",
-      weightShape: [...kernelSize, inChannels, outChannels],
-      fanIn: kernelSize[0] * kernelSize[1] * inChannels,
-      outChannels,
-      outputChannelAxis: 3,
-      formula: (x, weight, bias) => {
-        const y = Convolution.conv2d(x as tf.Tensor4D, weight as tf.Tensor4D, { strides, pad: padding, dilations })
-        return bias === undefined ? y : tf.add(y, bias)
-      }
-    },
-    options as unknown as Weighted.Erased
-  )
+): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
+  const { strides = [1, 1], padding: pad = "valid", dilations = [1, 1], groups } = options
+  const lie = { strides, pad, dilations, groups }
+  return made("QuantConv2d", options, (x, weight, bias) => Convolution.conv2d(x, weight, lie, bias), options)
+}
+
+/**
+ * A quantized convolution of volumes.
+ *
+ * - formula:  `y = conv3d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv3d` of the ops, each `Q` where there is a quantizer
+ * - shapes:   `x [n, d, h, w, in], W [kd, kh, kw, in / groups, out], b [out] -> y [n, od, oh, ow, out]`
+ * - gradient: through every quantizer
+ * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - source:   Brevitas, nn/quant_conv.py
+ *
+ * @since 0.3.0
+ */
+export const quantConv3d = <
+  PW,
+  PB,
+  PI,
+  PO,
+  const W extends Overrides = {},
+  const B extends Overrides = {},
+  const I extends Overrides = {},
+  const O extends Overrides = {}
+>(
+  options: Options3d<PW, W, PB, B, PI, I, PO, O>
+): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
+  const { strides = [1, 1, 1], padding: pad = "valid", dilations = [1, 1, 1], groups } = options
+  const lie = { strides, pad, dilations, groups }
+  return made("QuantConv3d", options, (x, weight, bias) => ConvolutionNd.conv3d(x, weight, lie, bias), options)
 }

@@ -11,7 +11,16 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { MissingInput, ShapeMismatch, UnknownSign } from "../tensor/Errors.ts"
+import {
+  FormatMismatch,
+  InvalidOptions,
+  MissingInput,
+  type ResolutionError,
+  ScaleMismatch,
+  ShapeMismatch,
+  UnknownSign,
+  UnsupportedZeroPoint
+} from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 
@@ -44,6 +53,9 @@ export interface Layer<In = Value, Out extends Values = Value> extends Stateful 
   /** the pure function: no cell is read or written here */
   readonly apply: (states: States, x: In, mode: Mode) => readonly [Out, States]
 }
+
+/** What can be wrong when a layer is made: its quantizers do not resolve, or its own options cannot be. */
+export type BuildError = ResolutionError | InvalidOptions
 
 // ---- states -------------------------------------------------------------------------------------------------
 
@@ -138,8 +150,8 @@ export const quantize = (
   if (misshapen !== undefined) throw misshapen
   const before = { parameters, memory: state.memory, training: mode.training, tracked: trackedIn(states, state) }
   const [quantized, memory] = quantizer.apply(before, x, external)
-  const about = { signed: state.signed ?? true, training: mode.training, float: quantizer.float }
-  const y = QuantTensor.fromQuantized(quantized, about)
+  const about = { signed: state.signed ?? external.signed ?? true, training: mode.training, float: quantizer.float }
+  const y = QuantTensor.fromQuantized(quantized, { ...about, origin: proxy.injector.name || undefined })
   return [y, remember(states, proxy.cell, memory)]
 }
 
@@ -180,7 +192,18 @@ export const run = <Out extends Values>(
 }
 
 /** What is wrong with the input of a layer. */
-export type InputError = MissingInput | ShapeMismatch
+export type InputError =
+  | MissingInput
+  | ShapeMismatch
+  | ScaleMismatch
+  | FormatMismatch
+  | UnsupportedZeroPoint
+  | InvalidOptions
+
+const isInputError = (cause: unknown): cause is InputError =>
+  [MissingInput, ShapeMismatch, ScaleMismatch, FormatMismatch, UnsupportedZeroPoint, InvalidOptions].some(
+    (kind) => cause instanceof kind
+  )
 
 /** Computes with layers: that a quantizer misses an input or gets another shape is a failure, whatever else is thrown a defect. */
 export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
@@ -188,7 +211,7 @@ export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
     try {
       return Effect.succeed(f())
     } catch (cause) {
-      return cause instanceof MissingInput || cause instanceof ShapeMismatch ? Effect.fail(cause) : Effect.die(cause)
+      return isInputError(cause) ? Effect.fail(cause) : Effect.die(cause)
     }
   })
 

@@ -6,7 +6,7 @@
 import type * as tf from "@tensorflow/tfjs-core"
 import type { Effect, Scope } from "effect"
 import * as Linalg from "../op/Linalg.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
+import type * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as Weighted from "./Weighted.ts"
 
@@ -27,7 +27,7 @@ export const quantLinear = <
   const O extends Overrides = {}
 >(
   options: Options<PW, W, PB, B, PI, I, PO, O>
-): Effect.Effect<Weighted.Weighted, ResolutionError, Scope.Scope> =>
+): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> =>
   Weighted.make(
     {
       kind: "QuantLinear",
@@ -35,6 +35,7 @@ export const quantLinear = <
       fanIn: options.inFeatures,
       outChannels: options.outFeatures,
       outputChannelAxis: 1,
+      products: options.inFeatures,
       formula: (x, weight, bias) =>
         Linalg.linear(x as tf.Tensor2D, weight as tf.Tensor2D, bias as tf.Tensor1D | undefined)
     },

@@ -11,7 +11,7 @@ import type { External } from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, type ResolutionError, type UnknownSign } from "../tensor/Errors.ts"
+import { InvalidOptions, MissingInput, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Layer from "./Layer.ts"
@@ -52,6 +52,8 @@ export interface Erased {
 /** A layer with a weight. */
 export interface Weighted extends Layer.Layer {
   readonly own: Cell.Cell
+  /** the axis of the weight that is the output channels */
+  readonly outputChannelAxis: number
   readonly weightQuant: QuantProxy | undefined
   readonly biasQuant: QuantProxy | undefined
   readonly inputQuant: QuantProxy | undefined
@@ -64,11 +66,38 @@ export interface Shape {
   readonly fanIn: number
   readonly outChannels: number
   readonly outputChannelAxis: number
+  /** how many products an output sums */
+  readonly products: number
+  /** the initial weight and bias, if they are not drawn at random */
+  readonly initial?: () => { readonly weight: tf.Tensor; readonly bias: tf.Tensor }
+  /** complains about options that cannot be */
+  readonly check?: () => InvalidOptions | undefined
   /** the layer's formula on float tensors */
   readonly formula: (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | undefined) => tf.Tensor
 }
 
+/** What is wrong with groups that do not divide the channels. */
+export const wholeGroups = (
+  what: string,
+  inChannels: number,
+  outChannels: number,
+  groups: number
+): InvalidOptions | undefined =>
+  Number.isInteger(groups) && groups > 0 && inChannels % groups === 0 && outChannels % groups === 0
+    ? undefined
+    : new InvalidOptions({
+        what,
+        option: "groups",
+        reason: `must divide the ${inChannels} input and ${outChannels} output channels; it is ${groups}`
+      })
+
 const initial = (shape: Shape, options: Erased): Cell.State => {
+  const given = shape.initial?.()
+  if (given !== undefined) {
+    if (options.hasBias !== false) return { parameters: { ...given }, memory: {} }
+    given.bias.dispose()
+    return { parameters: { weight: given.weight }, memory: {} }
+  }
   const random = Random.make(options.seed ?? 0)
   const bound = 1 / Math.sqrt(shape.fanIn)
   const drawn = (label: string, dims: ReadonlyArray<number>): tf.Tensor =>
@@ -96,9 +125,26 @@ const productsOf = (input: Layer.Value, weight: Layer.Value, channels: number): 
   return { scale: tf.mul(flat(input.scale), flat(weight.scale)), bitWidth: input.bitWidth, signed: input.signed }
 }
 
+/** The output as a quant tensor: its integers are the accumulators of an integer device. */
+const accumulated = (y: tf.Tensor, about: Parameters<typeof QuantTensor.productsOf>[1]): QuantTensor.QuantTensor => {
+  const { input, weight, origin } = about
+  const missing = (what: string): never => {
+    const quantizer = `the output of ${origin}, asked for as a quant tensor (${what})`
+    throw new MissingInput({ quantizer, missing: ["scale"] })
+  }
+  if (!integral(input)) return missing("the input has no integers: quantize it, or give inputQuant or outputQuant")
+  if (!integral(weight)) return missing("the weight has no integers: give weightQuant or outputQuant")
+  const answer = QuantTensor.productsOf(y, about)
+  return QuantTensor.isQuantTensor(answer)
+    ? answer
+    : missing("input or weight have zero-points, or scales that vary within a sum: give outputQuant")
+}
+
 /** Makes a layer with a weight; it lives in the surrounding Scope. */
-export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, ResolutionError, Scope.Scope> =>
+export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
+    const wrong = shape.check?.()
+    if (wrong !== undefined) return yield* wrong
     const first = yield* Effect.acquireRelease(
       Effect.sync(() => initial(shape, options)),
       ({ parameters }) => Effect.sync(() => tf.dispose(parameters as tf.TensorContainer))
@@ -156,10 +202,14 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Res
       const value = QuantTensor.dequantized
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)
-      return [options.returnQuantTensor === true ? output : value(output), after]
+      if (options.returnQuantTensor !== true) return [value(output), after]
+      if (QuantTensor.isQuantTensor(output)) return [output, after]
+      const { products } = shape
+      const about = { input, weight, bias: offset, products, outputAxes: [outputChannelAxis], origin: kind }
+      return [accumulated(y, about), after]
     }
     const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
-    return { kind, own, cells, proxies, ...named, apply }
+    return { kind, own, outputChannelAxis, cells, proxies, ...named, apply }
   })
 
 /** The weight as the layer uses it, quantized; the answer is the caller's to dispose. A layer without a weight quantizer has none: a defect. */

@@ -223,11 +223,16 @@ export const notBelowStraightThrough = (x: tf.Tensor, low: number): tf.Tensor =>
 export const atLeast = (x: tf.Tensor, min: number): tf.Tensor => {
   const bound = fround(Math.abs(min))
   return straightThrough((input) =>
-    Host.transform(input, (from, to) => {
-      for (let i = 0; i < from.length; i++) {
-        const v = from[i] as number
-        to[i] = Math.abs(v) < bound ? (v >= 0 ? bound : -bound) : v
-      }
-    })
+    input.dtype === "float32" && tf.getKernel("BreveAtLeast", tf.getBackend()) !== undefined
+      ? (tf.engine().runKernel("BreveAtLeast", { x: input }, { bound }) as tf.Tensor)
+      : atLeastOnHost(input, bound)
   )(x)
 }
+
+const atLeastOnHost = (x: tf.Tensor, bound: number): tf.Tensor =>
+  Host.transform(x, (from, to) => {
+    for (let i = 0; i < from.length; i++) {
+      const v = from[i] as number
+      to[i] = Math.abs(v) < bound ? (v >= 0 ? bound : -bound) : v
+    }
+  })

@@ -1,9 +1,11 @@
 /**
  * Ranges of integer formats, and of sums of products of them.
  *
- * Room: op (level 1). Imports: tfjs, `./PowerOfTwo.ts`. Laws: test/op/Range.test.ts.
+ * Room: op (level 1). Imports: tfjs, `tensor`, `./PowerOfTwo.ts`. Laws: test/op/Range.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Constant from "../tensor/Constant.ts"
+import * as Float32 from "../tensor/Float32.ts"
 import { exp2 } from "./PowerOfTwo.ts"
 
 /** Which integers a format has, apart from its width. */
@@ -11,6 +13,24 @@ export interface IntegerRange {
   readonly signed: boolean
   /** leaves out one value: the lowest if signed, the highest otherwise */
   readonly narrowRange: boolean
+}
+
+const { fround } = Math
+
+/** The largest integer of a format with so many bits: as float32, with the bits of `maxInt`. */
+export const largest = (bitWidth: number, { signed, narrowRange }: IntegerRange): number =>
+  signed
+    ? fround(fround(Float32.exp2(fround(bitWidth - 1))) - 1)
+    : fround(fround(Float32.exp2(bitWidth)) - (narrowRange ? 2 : 1))
+
+/** The smallest integer of a format with so many bits: as float32, with the bits of `minInt`. */
+export const smallest = (bitWidth: number, { signed, narrowRange }: IntegerRange): number =>
+  signed ? fround((narrowRange ? 1 : 0) - fround(Float32.exp2(fround(bitWidth - 1)))) : bitWidth * 0
+
+/** A bound of a width that is known, or by operations. */
+const bound = (bitWidth: tf.Tensor, known: (bitWidth: number) => number, formula: () => tf.Tensor): tf.Tensor => {
+  const bits = Constant.numberOf(bitWidth)
+  return bits === undefined ? formula() : Constant.scalar(known(bits))
 }
 
 /**
@@ -25,8 +45,12 @@ export interface IntegerRange {
  * @category range
  * @since 0.1.0
  */
-export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
-  signed ? tf.sub(exp2(tf.sub(bitWidth, 1)), 1) : tf.sub(exp2(bitWidth), narrowRange ? 2 : 1)
+export const maxInt = (bitWidth: tf.Tensor, range: IntegerRange): tf.Tensor =>
+  bound(
+    bitWidth,
+    (bits) => largest(bits, range),
+    () => (range.signed ? tf.sub(exp2(tf.sub(bitWidth, 1)), 1) : tf.sub(exp2(bitWidth), range.narrowRange ? 2 : 1))
+  )
 
 /**
  * The smallest integer of a format.
@@ -40,8 +64,12 @@ export const maxInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRang
  * @category range
  * @since 0.1.0
  */
-export const minInt = (bitWidth: tf.Tensor, { signed, narrowRange }: IntegerRange): tf.Tensor =>
-  signed ? tf.add(tf.neg(exp2(tf.sub(bitWidth, 1))), narrowRange ? 1 : 0) : tf.mul(bitWidth, 0)
+export const minInt = (bitWidth: tf.Tensor, range: IntegerRange): tf.Tensor =>
+  bound(
+    bitWidth,
+    (bits) => smallest(bits, range),
+    () => (range.signed ? tf.add(tf.neg(exp2(tf.sub(bitWidth, 1))), range.narrowRange ? 1 : 0) : tf.mul(bitWidth, 0))
+  )
 
 /**
  * The largest l1 norm of integer weights with which no sum of products overflows an accumulator, whatever the inputs are.

@@ -20,7 +20,7 @@ import * as Slices from "../tensor/Slices.ts"
  * @category view
  * @since 0.2.0
  */
-export const overTensor = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [x.size])
+export const overTensor = (x: tf.Tensor): tf.Tensor => Gradient.reshaped(x, [x.size])
 
 /**
  * The leading axes kept, all others in one.
@@ -36,7 +36,7 @@ export const overTensor = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [x.size])
  */
 export const overRows = (x: tf.Tensor, kept: number): tf.Tensor => {
   const front = x.shape.slice(0, kept)
-  return tf.reshape(x, [...front, tf.util.sizeFromShape(x.shape.slice(kept))])
+  return Gradient.reshaped(x, [...front, tf.util.sizeFromShape(x.shape.slice(kept))])
 }
 
 /**
@@ -52,7 +52,7 @@ export const overRows = (x: tf.Tensor, kept: number): tf.Tensor => {
  * @since 0.2.0
  */
 export const overLast = (x: tf.Tensor): tf.Tensor =>
-  tf.reshape(x, [tf.util.sizeFromShape(x.shape.slice(0, -1)), x.shape.at(-1) ?? 1])
+  Gradient.reshaped(x, [tf.util.sizeFromShape(x.shape.slice(0, -1)), x.shape.at(-1) ?? 1])
 
 /**
  * The axes in another order.
@@ -89,8 +89,17 @@ export const resize = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
         gradient: (dy) => [resized(dy, axis, x.shape[axis] as number)]
       }))(x)
 
+/** By a kernel of the backend, if it has it. */
+const along = (name: string, x: tf.Tensor, axis: number, size: number): tf.Tensor | undefined =>
+  x.dtype === "float32" && tf.getKernel(name, tf.getBackend()) !== undefined
+    ? (tf.engine().runKernel(name, { x }, { axis, size }) as tf.Tensor)
+    : undefined
+
+const resized = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
+  along("BreveResize", x, axis, size) ?? resizedOnHost(x, axis, size)
+
 /** Row after row on the host: the kernels of pad and slice are slower. */
-const resized = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
+const resizedOnHost = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
   const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1))
   const [before, after] = [(x.shape[axis] as number) * inner, size * inner]
   const kept = Math.min(before, after)
@@ -136,7 +145,7 @@ export const padToMultiple = (x: tf.Tensor, dim: number, size: number): tf.Tenso
 export const group = (x: tf.Tensor, size: number, dim: number): tf.Tensor => {
   const axis = Slices.axisOf(dim, x.rank)
   const padded = padToMultiple(x, axis, size)
-  return tf.reshape(padded, [
+  return Gradient.reshaped(padded, [
     ...padded.shape.slice(0, axis),
     (padded.shape[axis] as number) / size,
     size,
@@ -165,7 +174,10 @@ export const repeat = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
     }
   }))(x)
 
-const repeated = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
+const repeated = (x: tf.Tensor, axis: number, size: number): tf.Tensor =>
+  along("BreveRepeat", x, axis, size) ?? repeatedOnHost(x, axis, size)
+
+const repeatedOnHost = (x: tf.Tensor, axis: number, size: number): tf.Tensor => {
   const inner = tf.util.sizeFromShape(x.shape.slice(axis + 1))
   const from = Host.floats(x)
   const to = new Float32Array(from.length * size)
@@ -197,7 +209,7 @@ export const ungroup = (x: tf.Tensor, size: number, dim: number, shape: Readonly
   if (x.rank <= shape.length) return x
   const axis = Slices.axisOf(dim, shape.length)
   const whole = x.shape[axis + 1] === size ? x : repeat(x, axis + 1, size)
-  const joined = tf.reshape(whole, [
+  const joined = Gradient.reshaped(whole, [
     ...x.shape.slice(0, axis),
     (x.shape[axis] as number) * size,
     ...x.shape.slice(axis + 2)

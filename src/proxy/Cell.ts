@@ -1,13 +1,14 @@
 /**
  * A cell: a reference to a state (parameters and memory) that training replaces step by step and a reload replaces as a whole.
  *
- * Room: proxy (level 3). Imports: tfjs types, effect, `tensor`, `core`. Laws: test/proxy/QuantProxy.test.ts.
+ * Room: proxy (level 3). Imports: tfjs types, effect, `tensor`, `core`, `./Origin.ts`. Laws: test/proxy/QuantProxy.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type { Origins } from "./Origin.ts"
 
 /** Parameters and memory: what a step replaces. */
 export interface State {
@@ -23,6 +24,8 @@ export interface Living extends State {
   readonly tracked: Tracked
   /** the latest state, which the finalizer of the generation disposes */
   readonly latest: MutableRef.MutableRef<State>
+  /** where a layer's own parameters stand in a PyTorch state dict, if not where they are expected */
+  readonly origins?: Origins
 }
 
 export type Cell = LeasedRef.LeasedRef<Living>
@@ -55,6 +58,10 @@ export const living = (
     }),
     ({ latest }) => Effect.sync(() => dispose(MutableRef.get(latest)))
   )
+
+/** A layer's own state, which also says where it stands in a PyTorch state dict. */
+export const own = (initial: State, origins: Origins): Effect.Effect<Living, never, Scope.Scope> =>
+  Effect.map(living(initial), (state) => ({ ...state, origins }))
 
 /**
  * Puts the state after a step into the cell. What it no longer shares with the state before is disposed, at once or after the

@@ -123,9 +123,16 @@ export class ShapeMismatch extends Data.TaggedError("ShapeMismatch")<{
 export class MissingKeys extends Data.TaggedError("MissingKeys")<{
   readonly keys: ReadonlyArray<string>
   readonly policy: string
+  /** for each key, what the state has that nothing takes and that may be it under another name */
+  readonly nearest?: ReadonlyArray<string | undefined>
 }> {
   override get message(): string {
-    return `the state lacks ${this.keys.map((key) => `"${key}"`).join(", ")} (policy "${this.policy}"); nothing was loaded. Use policy "float" to let quantizers initialise themselves.`
+    const named = this.keys.map((key, i) => `"${key}"${this.nearest?.[i] ? ` (it has "${this.nearest[i]}")` : ""}`)
+    const repair =
+      this.policy === "float"
+        ? 'Only what quantizers learn may be missing; use policy "report" to load what fits.'
+        : 'Use policy "float" to let quantizers initialise themselves.'
+    return `the state lacks ${named.join(", ")} (policy "${this.policy}"); nothing was loaded. ${repair}`
   }
 }
 
@@ -159,6 +166,87 @@ export class MissingInput extends Data.TaggedError("MissingInput")<{
   }
 }
 
+// ---- training -----------------------------------------------------------------------------------------------
+
+/** A training step gave a number that is none; it was not taken, the model is as the step before left it. */
+export class NonFiniteLoss extends Data.TaggedError("NonFiniteLoss")<{
+  /** the step that was not taken; the first one is 1 */
+  readonly step: number
+  readonly loss: number
+  /** the first tensor that is not finite */
+  readonly where: string
+}> {
+  override get message(): string {
+    const what = Number.isFinite(this.loss) ? "the update" : `the loss (${this.loss})`
+    return `step ${this.step}: ${what} is not finite, first in ${this.where}; the model is as step ${this.step - 1} left it. Check that tensor, or lower the learning rate or clip the gradients.`
+  }
+}
+
+/** A checkpoint is damaged, or of another model or optimiser; nothing was changed. */
+export class InvalidCheckpoint extends Data.TaggedError("InvalidCheckpoint")<{
+  /** the part of the checkpoint that does not fit */
+  readonly part: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the checkpoint's ${this.part} ${this.reason}; nothing was restored.`
+  }
+}
+
+// ---- quant tensors ------------------------------------------------------------------------------------------
+
+/** One operand of an operation on quant tensors: who made it, and what it has where the others have something else. */
+export interface Side {
+  readonly origin: string | undefined
+  readonly has: string
+}
+const sidesOf = (sides: ReadonlyArray<Side>): string =>
+  sides
+    .map(({ origin, has }, i) => `${origin === undefined ? `operand ${i + 1}` : `"${origin}"`} has ${has}`)
+    .join(", ")
+
+/** Quantized values of different scales stand where they must share one. */
+export class ScaleMismatch extends Data.TaggedError("ScaleMismatch")<{
+  readonly operation: string
+  /** the operands in order, with their scales, shortened */
+  readonly sides: ReadonlyArray<Side>
+}> {
+  override get message(): string {
+    return `${this.operation}: the scales differ: ${sidesOf(this.sides)}; let the operands share one quantizer, or put one onto the other's grid with alignScales.`
+  }
+}
+
+/** Quantized values stand together whose formats differ in more than the scale. */
+export class FormatMismatch extends Data.TaggedError("FormatMismatch")<{
+  readonly operation: string
+  readonly property: "bit width" | "sign" | "zero-point" | "kind" | "minifloat format"
+  readonly sides: ReadonlyArray<Side>
+}> {
+  override get message(): string {
+    return `${this.operation}: the operands differ in their ${this.property}: ${sidesOf(this.sides)}; let them share one quantizer.`
+  }
+}
+
+/** A product or quotient of integers with a zero-point, which has no single zero-point itself. */
+export class UnsupportedZeroPoint extends Data.TaggedError("UnsupportedZeroPoint")<{
+  readonly operation: string
+  readonly sides: ReadonlyArray<Side>
+}> {
+  override get message(): string {
+    return `${this.operation}: an operand has a zero-point: ${sidesOf(this.sides)}; use a quantizer without one, or plain tensors (QuantTensor.dequantized).`
+  }
+}
+
+/** A value does not lie on the grid that it says it lies on. */
+export class InvalidQuantTensor extends Data.TaggedError("InvalidQuantTensor")<{
+  readonly origin: string | undefined
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.origin === undefined ? "the quant tensor" : `"${this.origin}"`} has no integers of its format: ${this.reason}; quantize the value again, or take the nearest integers with QuantTensor.saturatedInt.`
+  }
+}
+
 // ---- the world outside --------------------------------------------------------------------------------------
 
 /** A backend of TensorFlow.js could not be started. */
@@ -178,6 +266,17 @@ export class MalformedFile extends Data.TaggedError("MalformedFile")<{
 }> {
   override get message(): string {
     return `${this.file}: ${this.reason}`
+  }
+}
+
+/** A stored tensor has values that the wanted element type does not have, or a type that nothing here reads. */
+export class UnreadableValues extends Data.TaggedError("UnreadableValues")<{
+  readonly what: string
+  readonly dtype: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.what} (${this.dtype}) ${this.reason}; convert it to float32 before saving it.`
   }
 }
 

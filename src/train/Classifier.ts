@@ -1,16 +1,18 @@
 /**
  * Training and measuring classifiers of images.
  *
- * Room: train (level 5). Imports: tfjs, effect, `nn`, `core`, `tensor`, its own room.
+ * Room: train (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
-import * as Random from "../tensor/Random.ts"
+import type * as Random from "../tensor/Random.ts"
+import * as Batch from "./Batch.ts"
 import * as Loss from "./Loss.ts"
+import * as Metric from "./Metric.ts"
 import type * as Optimizer from "./Optimizer.ts"
-import * as Trainer from "./Trainer.ts"
+import * as Train from "./Train.ts"
 
 /** Images as a source of batches. */
 export interface Images {
@@ -22,22 +24,17 @@ export interface Images {
   readonly labels: (indices: ArrayLike<number>) => Int32Array
 }
 
-export interface Batch {
-  readonly x: tf.Tensor4D
-  readonly labels: tf.Tensor1D
-}
-
-/** The images at `indices` as tensors of the caller's: `x [n, h, w, 1]`, centred on 0. */
-export const batch = (images: Images, indices: ArrayLike<number>): Batch => ({
-  x: tf.tidy(() =>
-    tf.sub(tf.tensor4d(images.pixels(indices), [indices.length, images.height, images.width, 1]), 0.5)
-  ) as tf.Tensor4D,
-  labels: tf.tensor1d(images.labels(indices), "int32")
+/** The images as batches `x [n, h, w, 1]`, centred on 0, with their labels. */
+export const source = ({ count, height, width, pixels, labels }: Images): Batch.Source => ({
+  count,
+  batch: (indices) => ({
+    size: indices.length,
+    tensors: () => ({
+      input: tf.sub(tf.tensor4d(pixels(indices), [indices.length, height, width, 1]), 0.5),
+      target: tf.tensor1d(labels(indices), "int32")
+    })
+  })
 })
-
-/** Consecutive stretches of at most `size`. */
-const stretches = (order: Uint32Array, size: number): ReadonlyArray<Uint32Array> =>
-  Array.from({ length: Math.ceil(order.length / size) }, (_, i) => order.subarray(i * size, (i + 1) * size))
 
 export interface Options {
   readonly epochs: number
@@ -48,37 +45,20 @@ export interface Options {
   readonly onStep: (done: number, total: number, loss: number) => Effect.Effect<void>
 }
 
-const using = <A, E>(
-  images: Images,
-  indices: Uint32Array,
-  f: (batch: Batch) => Effect.Effect<A, E>
-): Effect.Effect<A, E> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => batch(images, indices)),
-    f,
-    ({ x, labels }) => Effect.sync(() => tf.dispose([x, labels]))
-  )
-
 /** Trains for some epochs; answers with the milliseconds of a step (median). Can be interrupted between steps. */
 export const fit = Effect.fn("Classifier.fit")(function* (model: Layer.Layer, images: Images, options: Options) {
-  const perEpoch = Math.ceil(images.count / options.batchSize)
+  const { epochs, batchSize, optimizer, random, onStep } = options
+  const from = source(images)
+  const total = epochs * Batch.countOf(from, { batchSize })
   const times: Array<number> = []
-  yield* Effect.scoped(
-    Effect.gen(function* () {
-      const trainer = yield* Trainer.make(model, options.optimizer)
-      for (let epoch = 0; epoch < options.epochs; epoch++) {
-        const order = Random.permutation(Random.split(options.random, `epoch ${epoch}`), images.count)
-        for (const [i, indices] of stretches(order, options.batchSize).entries()) {
-          const begin = performance.now()
-          const loss = yield* using(images, indices, ({ x, labels }) =>
-            Trainer.step(trainer, x, (y) => Loss.crossEntropy(y, labels))
-          )
-          times.push(performance.now() - begin)
-          yield* options.onStep(epoch * perEpoch + i + 1, options.epochs * perEpoch, loss)
-          yield* Effect.yieldNow
-        }
-      }
-    })
+  const batches = (order: Random.Random) => Batch.stream(from, { batchSize, random: order })
+  yield* Stream.runForEach(
+    Train.run(model, { optimizer, loss: Loss.crossEntropy, epochs, batches, random }),
+    (event) => {
+      if (event._tag !== "StepDone") return Effect.void
+      times.push(event.milliseconds)
+      return onStep(event.step, total, event.loss)
+    }
   )
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 })
@@ -90,11 +70,15 @@ export const calibrate = Effect.fn("Classifier.calibrate")(function* (
   steps: number,
   batchSize: number
 ) {
+  const from = source(images)
   for (let i = 0; i < steps; i++) {
     const indices = Uint32Array.from({ length: batchSize }, (_, j) => (i * batchSize + j) % images.count)
-    yield* using(images, indices, ({ x }) =>
-      Effect.map(Layer.forward(model, x, Layer.training), (y) => tf.dispose([...QuantTensor.tensorsOf(y)]))
+    const seen = yield* Layer.attempt(() =>
+      Layer.run(model, Layer.training, (states) =>
+        model.apply(states, from.batch(indices).tensors().input, Layer.training)
+      )
     )
+    tf.dispose([...QuantTensor.tensorsOf(seen)])
     yield* Effect.yieldNow
   }
 })
@@ -105,21 +89,7 @@ export const accuracy = Effect.fn("Classifier.accuracy")(function* (
   images: Images,
   batchSize = 250
 ) {
-  let right = 0
-  for (const indices of stretches(
-    Uint32Array.from({ length: images.count }, (_, i) => i),
-    batchSize
-  )) {
-    right += yield* using(images, indices, ({ x, labels }) =>
-      Effect.map(Layer.forward(model, x, Layer.evaluation), (y) => {
-        const hits = tf.tidy(
-          () => tf.sum(tf.equal(tf.argMax(QuantTensor.dequantized(y), 1), labels)).dataSync()[0] as number
-        )
-        tf.dispose([...QuantTensor.tensorsOf(y)])
-        return hits
-      })
-    )
-    yield* Effect.yieldNow
-  }
-  return (100 * right) / images.count
+  const batches = Batch.stream(source(images), { batchSize })
+  const { accuracy } = yield* Metric.evaluate(model, batches, { accuracy: Metric.accuracy })
+  return 100 * accuracy
 })

@@ -2,8 +2,13 @@
  * Calls of ops that have kernels, with gradients: small, of uneven sizes, so that every kernel runs its last elements too.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import * as Clamp from "../../src/op/Clamp.ts"
 import * as Extremum from "../../src/op/Extremum.ts"
 import * as FakeQuant from "../../src/op/FakeQuant.ts"
+import * as MinifloatQuant from "../../src/op/MinifloatQuant.ts"
+import * as PowerOfTwo from "../../src/op/PowerOfTwo.ts"
+import * as SignQuant from "../../src/op/SignQuant.ts"
+import * as View from "../../src/op/View.ts"
 
 /** Values over (-2, 2) without a pattern. */
 export const spread = (...shape: ReadonlyArray<number>): tf.Tensor =>
@@ -27,7 +32,28 @@ const quantized = (x: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor): void =
   )
 }
 
+const minifloat = (x: tf.Tensor, scale: tf.Tensor): void => {
+  const format = { mantissaBitWidth: 3, exponentBias: 7 }
+  const options = {
+    format,
+    rounding: "nearest",
+    low: -448,
+    high: 448,
+    overflow: "saturate",
+    clampPasses: false
+  } as const
+  gradients((x, scale) => MinifloatQuant.quantize(x, scale, options), x, scale)
+}
+
 export const examples: ReadonlyArray<() => void> = [
+  () => minifloat(spread(37), tf.scalar(0.3)),
+  () => minifloat(spread(5, 7), tf.fill([1, 7], 0.25)),
+  () => minifloat(spread(5, 7), tf.add(tf.abs(spread(5, 1)), 0.1)),
+  () => gradients((x, scale) => SignQuant.clampedBinary(x, scale, false), spread(5, 7), tf.fill([1, 7], 0.7)),
+  () => gradients((x, scale) => SignQuant.ternary(x, scale, 0.5), spread(37), tf.scalar(0.9)),
+  () => gradients((x) => PowerOfTwo.near(tf.abs(x), "floor"), spread(37)),
+  () => gradients((x) => Clamp.atLeast(x, 0.5), spread(37)),
+  () => gradients((x) => View.repeat(View.resize(x, 1, 9), 2, 3), spread(5, 7, 1)),
   () => quantized(spread(37), tf.scalar(0.3), tf.scalar(1)),
   () => quantized(spread(5, 7), tf.add(tf.abs(spread(1, 7)), 0.1), tf.scalar(0)),
   () => quantized(spread(5, 7), tf.add(tf.abs(spread(5, 1)), 0.1), tf.scalar(0)),

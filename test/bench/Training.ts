@@ -10,13 +10,12 @@ import type * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
-import type { ResolutionError } from "../../src/tensor/Errors.ts"
 import * as Loss from "../../src/train/Loss.ts"
 import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 import { type Figure, spread } from "./Figure.ts"
 
-type Building = Effect.Effect<Layer.Layer, ResolutionError, Scope.Scope>
+type Building = Effect.Effect<Layer.Layer, Layer.BuildError, Scope.Scope>
 
 const relu = (quantized: boolean) =>
   Activation.quantReLU({ actQuant: quantized ? ScaledInt.Uint8ActPerTensorFloat : null, act: { collectStatsSteps: 5 } })

@@ -88,6 +88,10 @@ for (const [backend, layer] of [
           shapes: [[8], undefined, undefined]
         })
       expect(at(atLeast(0.5), [nan], 0, 0).value).toEqual([nan])
+      for (let size = 0; size <= 70; size++) {
+        const x = Array.from({ length: size }, (_, i) => ((i * 37) % 23) / 8 - 1.5)
+        expect(at(atLeast(0.5), x, 0, 0).value).toEqual(x.map((v) => (Math.abs(v) < 0.5 ? (v >= 0 ? 0.5 : -0.5) : v)))
+      }
     })
 
     /** A clamp between numbers: its value, and the gradient of x where 1, 2, 3, … comes in. */

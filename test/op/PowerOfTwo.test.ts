@@ -46,3 +46,25 @@ for (const [backend, layer] of [
     })
     it("empty tensors stay empty", () => expect(at(PowerOfTwo.exp2, []).value).toEqual([]))
   })
+
+describe("PowerOfTwo.near on wasm", () => {
+  beforeAll(() => Effect.runPromise(Effect.scoped(Effect.provide(Effect.void, Backend.layer, { local: true }))))
+
+  const odd = [0, -0, nan, inf, minus, -1, 1e-40, 1e-45, 3.4028235e38, Math.SQRT2, Math.SQRT1_2]
+  /** Steps of float32 from powers of two and from their middles, where rounding to float32 first decides. */
+  const border = (i: number): number =>
+    2 ** (((i * 7) % 250) - 125) * (i % 2 === 0 ? 1 : Math.SQRT2) * (1 + ((i % 131) - 65) * 2 ** -24)
+  const text = (x: ReadonlyArray<number>): ReadonlyArray<string> => x.map((v) => (Object.is(v, -0) ? "-0" : String(v)))
+
+  it.each(["nearest", "floor", "ceil"] as const)("%s: kernel = composition, to the bit", (rounding) => {
+    expect(tf.getKernel("BrevePowerOfTwo", "wasm")).toBeDefined()
+    const all = [...odd, ...Array.from({ length: 9000 }, (_, i) => border(i)), ...whole().map((n) => 2 ** n)]
+    for (const x of [all, ...Array.from({ length: 71 }, (_, size) => all.slice(size, 2 * size))]) {
+      const mine = at((t) => PowerOfTwo.near(t, rounding), x)
+      const definition = at((t) => PowerOfTwo.composition(t, rounding), x)
+      expect(text(mine.value)).toEqual(text(definition.value))
+      expect(text(mine.gradient)).toEqual(text(definition.gradient))
+    }
+  })
+  const whole = (): ReadonlyArray<number> => Array.from({ length: 277 }, (_, i) => i - 149)
+})

@@ -84,6 +84,33 @@ for (const [backend, layer] of [
       })
     )
     it(
+      "resize and repeat: element by element, for every axis and many sizes",
+      tidy(() => {
+        for (const shape of [[5], [3, 7], [2, 3, 33]])
+          for (const axis of shape.keys())
+            for (const size of [0, 1, 2, 34, 70]) {
+              const x = counted(shape)
+              const [inner, own] = [shape.slice(axis + 1).reduce((n, d) => n * d, 1), shape[axis] as number]
+              /** the element at each place of the answer, from its indices before, along and after the axis */
+              const filled = (of: number, f: (outer: number, along: number, last: number) => number) =>
+                Array.from({ length: (x.size / own / inner) * of * inner }, (_, i) =>
+                  f(Math.floor(i / (of * inner)), Math.floor(i / inner) % of, i % inner)
+                )
+              const place = (outer: number, along: number, last: number) => (outer * own + along) * inner + last + 1
+              expect(numbers(View.resize(x, axis, size))).toEqual(
+                filled(size, (o, a, l) => (a < own ? place(o, a, l) : 0))
+              )
+              const one = counted(shape.map((d, i) => (i === axis ? 1 : d)))
+              const of = (o: number, _: number, l: number) => o * inner + l + 1
+              expect(numbers(View.repeat(one, axis, size))).toEqual(
+                Array.from({ length: (one.size / inner) * size * inner }, (_, i) =>
+                  of(Math.floor(i / (size * inner)), 0, i % inner)
+                )
+              )
+            }
+      })
+    )
+    it(
       "permute: the gradient comes back in order",
       tidy(() => {
         const turned = (x: tf.Tensor) => View.permute(x, [2, 0, 1])

@@ -4,6 +4,9 @@
  * Each rule sees one result of the case: what the vector expects and what breve did, both as the vector writes results.
  */
 import type { Case } from "./Case.ts"
+import { rules as ofQuantTensors } from "./QuantTensorDeviations.ts"
+import { rules as ofStates } from "./StateDeviations.ts"
+import { rules as ofTraining } from "./TrainDeviations.ts"
 
 export interface Rule {
   readonly id: string
@@ -204,5 +207,45 @@ export const rules: ReadonlyArray<Rule> = [
       outputs.resolved?.scaling_per_output === "group" &&
       outputs.resolved?.implementations?.zero_point_impl === "StatsFromParameterZeroPoint" &&
       actual.differing.every((path: string) => path === "tree")
+  },
+  {
+    id: "a-width-holds-its-sum",
+    reason:
+      "The width of an accumulator holds every sum of its products, those of one bit included, which are -1 and 1. The formula " +
+      "of the reference counts 2^b - 1 values for b bits, so its own answer says that it is not valid.",
+    matches: ({ outputs }, _, actual) =>
+      outputs.out?.is_valid === false &&
+      actual.differing.every((path: string) => ["out.bit_width", "out.is_valid", "out.int"].includes(path))
+  },
+  {
+    id: "a-bias-on-the-grid-stays-on-it",
+    reason:
+      "A bias quantized with the scale of the products is a whole number of steps: it is part of the accumulator's integers. The " +
+      "reference compares scales of different shapes in convolutions, takes them for different, and moves the zero-point " +
+      "instead; in linear layers it does as we do. The value is the same.",
+    matches: ({ config, outputs }, _, actual) =>
+      /Conv/.test(config.layer ?? "") &&
+      config.resolved?.bias_quant?.requires_input_scale === true &&
+      outputs.out?.zero_point?.data.some((z: number) => z !== 0) &&
+      actual.differing.every((path: string) => path === "out.zero_point" || path === "out.int")
+  },
+  ...ofQuantTensors,
+  ...ofStates,
+  ...ofTraining,
+  {
+    id: "a-scale-mismatch-fails-in-training-too",
+    reason:
+      "Values of different scales cannot be added or joined as integers, in training as in evaluation: a typed failure names both. " +
+      "The reference takes the mean of the scales in training, and fails only when the model is used.",
+    matches: ({ config }, _, actual) => config.mode === "train" && actual.error === "ScaleMismatch"
+  },
+  {
+    id: "a-table-may-have-a-scale-per-row",
+    reason:
+      "An embedding whose rows have scales of their own answers those scales with the rows. The reference has no rule for that and fails.",
+    matches: ({ config }, expected, actual) =>
+      config.layer === "QuantEmbedding" &&
+      messageOf(expected.forward ?? {}) === "Only per-tensor quantization is supported." &&
+      actual.forward === "ok"
   }
 ]

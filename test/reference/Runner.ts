@@ -15,8 +15,11 @@ import * as LearnedRound from "./replay/LearnedRound.ts"
 import * as Ops from "./replay/Ops.ts"
 import * as QuantCore from "./replay/QuantCore.ts"
 import * as Quantizers from "./replay/Quantizers.ts"
+import * as QuantTensors from "./replay/QuantTensors.ts"
 import * as Scaling from "./replay/Scaling.ts"
+import * as StateDict from "./replay/StateDict.ts"
 import * as Stats from "./replay/Stats.ts"
+import * as Train from "./replay/Train.ts"
 import * as Tutorial from "./replay/Tutorial.ts"
 import * as ZeroPoint from "./replay/ZeroPoint.ts"
 
@@ -34,7 +37,10 @@ export const replays: Readonly<Record<string, Replay>> = {
   "api/quantizers_act": Quantizers.replay,
   "api/quantizers_float": Quantizers.replay,
   "api/layers": Layers.replay,
+  "api/quant_tensor": QuantTensors.replay,
   "api/injector": Injector.replay,
+  "api/state_dict": StateDict.replay,
+  "api/train": Train.replay,
   "api/tutorial": Tutorial.replay
 }
 

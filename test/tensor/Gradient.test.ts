@@ -140,7 +140,7 @@ describe.each([
         [5, 7],
         [2, 3]
       ],
-      ["right", "left"]
+      ["left", "right"]
     ])
     const square = Gradient.valueAndGradients(([a]) => tf.sum(times(a as tf.Tensor, a as tf.Tensor)), [a])
     expect(square.gradients.map(numbers)).toEqual([[4, 6]])

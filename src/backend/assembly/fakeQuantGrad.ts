@@ -1,177 +1,99 @@
 /**
- * The gradients of `fakeQuant` in one pass: dx as the chain of operations gives it, sums in double precision.
+ * The gradients of `fakeQuant` in one pass: `dx = dy` where the rounded value lies within the bounds, else 0;
+ * `ds = sum(dy * (q - z - inside * x / s))`, and of `d = dy * s`: `dz = -sum(d)` beyond the bounds, `dlow` and `dhigh` below and above.
  *
- * With `d = dy * s`, which the clamp hands on as `e` (d itself, or 0 beyond the bounds): `dx = e / s`,
- * `ds = sum(dy * (q - z) - dx * (x / s))`, `dz = sum(e - d)`, `dlow` and `dhigh` = sums of d below and above.
+ * Sums of up to 32 elements are in single precision, sums of those in double precision.
  */
-import { rounded } from "./integer"
-
-/** The first two and the last two of four elements, in double precision. */
-@inline
-function front(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v)
-}
-@inline
-function back(v: v128): v128 {
-  return f64x2.promote_low_f32x4(i64x2.shuffle(v, v, 1, 1))
-}
-@inline
-function total(v: v128): f64 {
-  return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1)
-}
-
-/** Adds four numbers to four sums in memory, or the first one to one. */
-@inline
-function addTo(sums: usize, v: v128, full: bool): void {
-  if (full) {
-    v128.store(sums, f64x2.add(v128.load(sums), front(v)))
-    v128.store(sums, f64x2.add(v128.load(sums, 16), back(v)), 16)
-  } else store<f64>(sums, load<f64>(sums) + <f64>f32x4.extract_lane(v, 0))
-}
+import { rows } from "./fakeQuantGradRows"
+import { careful, hopeful, span, toHigh, toLow, toScale, toZero } from "./fakeQuantGradSpans"
+import { kept } from "./integer"
 
 @inline
-function all(
-  x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, dy: usize,
-  dx: usize, dscale: usize, dzero: usize, dlow: usize, dhigh: usize, sums: usize,
-  outer: usize, repeats: usize, channels: usize, inner: usize, scaleStep: usize, zeroStep: usize,
-  passes: bool, kind: i32, each: bool
-): void {
-  const low = v128.load32_splat(lowAt)
-  const high = v128.load32_splat(highAt)
-  // what is below `least` goes to the low bound: nothing, if the high one is NaN
-  const least = isNaN(load<f32>(highAt)) ? high : low
-  const none = f64x2.splat(0)
-  const firstLane = i32x4(-1, 0, 0, 0)
-  let toLow = none
-  let toHigh = none
-  let toScale: f64 = 0
-  let toZero: f64 = 0
-  // one stretch of memory: a block of one channel, or a row of all channels
-  const bytes = (each ? channels : inner) << 2
-  const stretches = each ? <usize>1 : channels
-  const jump = (each ? <usize>1 : channels) * bytes
-  for (let o: usize = 0; o < outer; o++) {
-    if (each) memory.fill(sums, 0, channels << 4)
-    for (let c: usize = 0; c < stretches; c++) {
-      let s = v128.load32_splat(scale + ((c * scaleStep) << 2))
-      let z = v128.load32_splat(zeroPoint + ((c * zeroStep) << 2))
-      let ds0 = none
-      let ds1 = none
-      let dz = none
-      let check = f32x4.splat(0)
-      for (let r: usize = 0; r < repeats; r++) {
-        const from = ((o * repeats + r) * jump) + c * bytes
-        let at: usize = 0
-        while (at < bytes) {
-          const full = at + 16 <= bytes
-          const place = from + at
-          let v: v128
-          let g: v128
-          if (full) {
-            v = v128.load(x + place)
-            g = v128.load(dy + place)
-          } else {
-            v = v128.load32_zero(x + place)
-            g = v128.load32_zero(dy + place)
-          }
-          if (each) {
-            if (scaleStep) s = full ? v128.load(scale + at) : v128.load32_splat(scale + at)
-            if (zeroStep) z = full ? v128.load(zeroPoint + at) : v128.load32_splat(zeroPoint + at)
-          }
-          const u = f32x4.div(v, s)
-          const w = rounded(f32x4.add(u, z), kind)
-          const kept = f32x4.pmin(w, high)
-          const q = f32x4.pmax(kept, low)
-          let d = f32x4.mul(g, s)
-          let e = d
-          let beyond = none
-          let under = beyond
-          if (!passes) {
-            under = f32x4.lt(kept, least)
-            beyond = v128.or(under, f32x4.gt(w, high))
-            e = v128.andnot(d, beyond)
-          }
-          const slope = f32x4.div(e, s)
-          let t = f32x4.sub(f32x4.mul(g, f32x4.sub(q, z)), f32x4.mul(slope, u))
-          if (full) v128.store(dx + place, slope)
-          else {
-            v128.store32_lane(dx + place, slope, 0)
-            t = v128.and(t, firstLane)
-            d = v128.and(d, firstLane)
-            e = v128.and(e, firstLane)
-          }
-          if (each) {
-            addTo(sums + (at << 1), t, full)
-            addTo(sums + ((channels << 3) + (at << 1)), f32x4.sub(e, d), full)
-          } else {
-            ds0 = f64x2.add(ds0, front(t))
-            ds1 = f64x2.add(ds1, back(t))
-            check = f32x4.add(check, f32x4.sub(d, d)) // NaN if one is infinite or NaN, else 0
-          }
-          if (!passes && v128.any_true(beyond)) {
-            const below = v128.and(d, under)
-            const above = v128.and(d, v128.andnot(beyond, under))
-            toLow = f64x2.add(toLow, f64x2.add(front(below), back(below)))
-            toHigh = f64x2.add(toHigh, f64x2.add(front(above), back(above)))
-            if (!each) {
-              const lost = v128.and(d, beyond)
-              dz = f64x2.sub(dz, f64x2.add(front(lost), back(lost)))
-            }
-          }
-          at += full ? 16 : 4
-        }
-      }
-      if (!each) {
-        const sum = total(ds0) + total(ds1)
-        const shift = total(dz) + total(front(check)) + total(back(check))
-        if (scaleStep) store<f32>(dscale + (c << 2), <f32>sum)
-        else toScale += sum
-        if (zeroStep) store<f32>(dzero + (c << 2), <f32>shift)
-        else toZero += shift
-      }
-    }
-    if (each)
-      for (let c: usize = 0; c < channels; c++) {
-        const sum = load<f64>(sums + (c << 3))
-        const shift = load<f64>(sums + ((channels + c) << 3))
-        if (scaleStep) store<f32>(dscale + (c << 2), <f32>sum)
-        else toScale += sum
-        if (zeroStep) store<f32>(dzero + (c << 2), <f32>shift)
-        else toZero += shift
-      }
-    const scales = (channels * scaleStep) << 2
-    const zeros = (channels * zeroStep) << 2
-    scale += scales
-    dscale += scales
-    zeroPoint += zeros
-    dzero += zeros
-  }
-  if (!scaleStep) store<f32>(dscale, <f32>toScale)
-  if (!zeroStep) store<f32>(dzero, <f32>toZero)
-  store<f32>(dlow, <f32>total(toLow))
-  store<f32>(dhigh, <f32>total(toHigh))
+function result(to: usize, from: usize): void {
+  if (to) store<f32>(to, <f32>(load<f64>(from) + load<f64>(from, 8)))
+}
+@inline
+function clear(sum: usize): void {
+  v128.store(sum, f64x2.splat(0))
 }
 
+/** Zero-point and bounds at the address 0 are numbers; gradients at the address 0 are not asked for. */
 export function fakeQuantGrad(
-  x: usize, scale: usize, zeroPoint: usize, low: usize, high: usize, dy: usize,
-  dx: usize, dscale: usize, dzero: usize, dlow: usize, dhigh: usize, sums: usize,
+  x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, shift: f32, lowest: f32, highest: f32,
+  dy: usize, dx: usize, dscale: usize, dzero: usize, dlow: usize, dhigh: usize, sums: usize,
   outer: usize, repeats: usize, channels: usize, inner: usize, scaleStep: usize, zeroStep: usize,
   passes: bool, kind: i32
 ): void {
-  // the usual cases have loops of their own, which do not ask
+  const bottom = lowAt ? load<f32>(lowAt) : lowest
+  const top = highAt ? load<f32>(highAt) : highest
   if (inner == 1)
-    all(
-      x, scale, zeroPoint, low, high, dy, dx, dscale, dzero, dlow, dhigh, sums,
-      outer, repeats, channels, inner, scaleStep, zeroStep, passes, kind, true
+    return rows(
+      x, scale, zeroPoint, shift, bottom, top, dy, dx, dscale, dzero, dlow, dhigh, sums,
+      outer, repeats, channels, scaleStep, zeroStep, passes, kind
     )
-  else if (kind == 0)
-    all(
-      x, scale, zeroPoint, low, high, dy, dx, dscale, dzero, dlow, dhigh, sums,
-      outer, repeats, channels, inner, scaleStep, zeroStep, passes, 0, false
-    )
-  else
-    all(
-      x, scale, zeroPoint, low, high, dy, dx, dscale, dzero, dlow, dhigh, sums,
-      outer, repeats, channels, inner, scaleStep, zeroStep, passes, kind, false
-    )
+  const low = kept(sums, bottom)
+  const high = kept(sums, top)
+  const cut = kept(sums, reinterpret<f32>(passes ? 0 : -1))
+  const one = zeroPoint && !zeroStep ? v128.load32_splat(zeroPoint) : kept(sums, shift)
+  // strictly between these all is within the bounds, where halves are exact
+  const small = kind == 0 && abs(bottom) < 2097152 && abs(top) < 2097152
+  const under = kept(sums, ceil(bottom) - <f32>0.5)
+  const over = kept(sums, floor(top) + <f32>0.5)
+  clear(sums + toScale)
+  clear(sums + toZero)
+  clear(sums + toLow)
+  clear(sums + toHigh)
+  const bytes = inner << 2
+  for (let o: usize = 0; o < outer; o++) {
+    for (let c: usize = 0; c < channels; c++) {
+      const s = v128.load32_splat(scale + ((c * scaleStep) << 2))
+      const z = zeroStep ? v128.load32_splat(zeroPoint + (c << 2)) : one
+      let failed = 0
+      let wait = 0
+      for (let r: usize = 0; r < repeats; r++) {
+        const from = ((o * repeats + r) * channels + c) * bytes
+        let at: usize = 0
+        while (at < bytes) {
+          // as if all were within the bounds, which mostly is so; where it was not twice on end, not for the next 16 spans
+          if (small && wait == 0) {
+            const done = hopeful(x + from + at, dy + from + at, dx + from + at, bytes - at, s, z, under, over, sums)
+            failed = done ? 1 : failed + 1
+            if (failed > 1) wait = 16
+            at += done
+          } else if (small) wait--
+          const place = from + at
+          const length = min(span, bytes - at)
+          if (length >= 16) {
+            careful(x + place, dy + place, dx + place, length & ~15, s, z, low, high, cut, kind, sums)
+            at += length & ~15
+          } else if (length) {
+            // the last few: filled up with one of them, whose dy is 0
+            v128.store(sums, v128.load32_splat(x + place))
+            v128.store(sums, f32x4.splat(0), 16)
+            memory.copy(sums, x + place, length)
+            memory.copy(sums + 16, dy + place, length)
+            careful(sums, sums + 16, sums + 32, 16, s, z, low, high, cut, kind, sums)
+            memory.copy(dx + place, sums + 32, length)
+            at += length
+          }
+        }
+      }
+      if (scaleStep) {
+        result(dscale + (c << 2), sums + toScale)
+        clear(sums + toScale)
+      }
+      if (zeroStep && dzero) {
+        result(dzero + (c << 2), sums + toZero)
+        clear(sums + toZero)
+      }
+    }
+    scale += (channels * scaleStep) << 2
+    dscale += (channels * scaleStep) << 2
+    zeroPoint += (channels * zeroStep) << 2
+    if (dzero) dzero += (channels * zeroStep) << 2
+  }
+  if (!scaleStep) result(dscale, sums + toScale)
+  if (!zeroStep) result(dzero, sums + toZero)
+  result(dlow, sums + toLow)
+  result(dhigh, sums + toHigh)
 }

@@ -3,6 +3,18 @@
  *
  * No runtime, no allocation, no data: every function gets addresses and lengths. TypeScript does not read these files.
  */
-export { absMax, absMaxGrad } from "./absMax"
+export { absMax, absMaxAlong, absMaxAlongGrad, absMaxGrad } from "./absMax"
+export { correlate, correlateFilter } from "./convolution"
 export { fakeQuant } from "./fakeQuant"
 export { fakeQuantGrad } from "./fakeQuantGrad"
+export { gather, gatherGrad } from "./gather"
+export { gemmScratch } from "./gemm"
+export { clear } from "./im2col"
+export { matMul } from "./matMul"
+export { pool } from "./pool"
+export { relu, reluGrad } from "./relu"
+export { sumOfRows } from "./rows"
+export { repeat, resize } from "./expand"
+export { levels } from "./levels"
+export { levelsGrad } from "./levelsGrad"
+export { atLeast, powerOfTwo } from "./powersOfTwo"

@@ -22,10 +22,7 @@ import * as QuantProxy from "../../../src/proxy/QuantProxy.ts"
 import {
   type BackendUnavailable,
   MissingDependency,
-  type MissingInput,
   MissingKeys,
-  type ResolutionError,
-  type ShapeMismatch,
   type UnexpectedKeys,
   type UnknownSign
 } from "../../../src/tensor/Errors.ts"
@@ -42,7 +39,7 @@ interface Observation {
   readonly outputs: Observed
   readonly grads: Observed
 }
-type Failure = ResolutionError | MissingKeys | UnexpectedKeys | ShapeMismatch | UnknownSign | MissingInput
+type Failure = Layer.BuildError | Layer.InputError | MissingKeys | UnexpectedKeys | UnknownSign
 type Scene = Effect.Effect<Observation, Failure, Scope.Scope>
 
 // ---- what scenes share --------------------------------------------------------------------------------------

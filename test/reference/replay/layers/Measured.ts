@@ -9,7 +9,8 @@ import * as Layer from "../../../../src/nn/Layer.ts"
 import * as State from "../../../../src/nn/State.ts"
 import * as Gradient from "../../../../src/tensor/Gradient.ts"
 import * as Tree from "../../../../src/tensor/Tree.ts"
-import { type Case, failed, type Outcome } from "../../Case.ts"
+import { type Case, deviation, failed, type Outcome } from "../../Case.ts"
+import * as Deviations from "../../Deviations.ts"
 import { tensorOf } from "../Core.ts"
 import { type Difference, differences, gradientDifferences, isWritten, outcomeOf } from "../quantizers/Compared.ts"
 import * as Answer from "./Answer.ts"
@@ -54,6 +55,11 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
     for (const x of self.calib) tf.dispose([...Layer.tensorsIn(yield* Layer.forward(layer, x, Layer.training))])
     const mode = { training: self.training }
     const nameOf = self.nameOf ?? Answer.nameOf
+    /** in the reference's layout: what a quantizer of weights has for each channel lies as the weight does */
+    const there = (theirs: string, x: tf.Tensor): tf.Tensor => {
+      const layout = self.layouts[theirs] ?? (/^weight_quant\b/.test(theirs) ? self.layouts.weight : undefined)
+      return layout === undefined ? x : Layout.theirs(layout, x)
+    }
     return yield* Layer.attempt(() => {
       const found: Array<Difference> = []
       const y = Layer.run(layer, mode, (states) => {
@@ -80,10 +86,7 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
         const gradientOf = (theirs: string): tf.Tensor | null | undefined => {
           const tensor = self.variables[theirs] ?? ownNames.get(nameOf(theirs))
           const gradient = tensor === undefined ? undefined : byTensor.get(tensor)
-          const layout = self.layouts[theirs]
-          return gradient === undefined || gradient === null || layout === undefined
-            ? gradient
-            : Layout.theirs(layout, gradient)
+          return gradient === undefined || gradient === null ? gradient : there(theirs, gradient)
         }
         const [y, after] = layer.apply(states, self.x, mode)
         const terms = self
@@ -96,7 +99,9 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
         for (const [theirs, wanted] of Object.entries(testCase.outputs.quantizer_state ?? {})) {
           const leaf = reached[nameOf(theirs)]
           const got = typeof wanted === "boolean" ? leaf === 1 : leaf
-          const asTensor = isWritten(wanted) && typeof got === "number" ? tf.scalar(got) : got
+          const asTensor = isWritten(wanted)
+            ? there(theirs, typeof got === "number" ? tf.scalar(got) : (got as tf.Tensor))
+            : got
           found.push(...differences(wanted, asTensor, theirs))
         }
         for (const [name, wanted, got] of self.expected(y)) found.push(...differences(wanted, got, name))
@@ -107,13 +112,16 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
     })
   })
 
-/** An outcome from a measurement, also if it fails. */
-export const outcome = (effect: Effect.Effect<Outcome, unknown, Scope.Scope>): Promise<Outcome> =>
+/** An outcome from a measurement; a failure may be what breve does on purpose. */
+export const outcome = (testCase: Case, effect: Effect.Effect<Outcome, unknown, Scope.Scope>): Promise<Outcome> =>
   Effect.runPromise(
     Effect.scoped(effect).pipe(
-      Effect.catch((error) =>
-        Effect.succeed(failed(`failed: ${error instanceof Error ? error.message : String(error)}`))
-      )
+      Effect.catch((error) => {
+        const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+        const rule = Deviations.explaining(testCase, testCase.outputs, { error: tag, differing: ["error"] })
+        const message = error instanceof Error ? error.message : String(error)
+        return Effect.succeed(rule === undefined ? failed(`failed: ${message}`) : deviation(rule.id))
+      })
     )
   )
 

@@ -1,7 +1,8 @@
 /**
  * How what a quantizer did is compared with what the vectors say: every difference, with its path.
  *
- * Whole numbers, widths and flags: exactly. Values: 1e-6 relative and 1e-7, scales 1e-6 relative. Gradients: 1e-5 relative to the largest entry. One
+ * Whole numbers, widths and flags: exactly. Values: 1e-6 relative and 1e-7, scales 1e-6 relative; what a layer sums up (`out`):
+ * 1e-6 relative to the largest entry. Gradients: 1e-5 relative to the largest entry. One
  * number stands for as many as are expected: a scale may come as `[]`, `[1]` or `[1, 1]`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
@@ -27,6 +28,8 @@ export interface Difference {
 type Tolerance = (expected: number, all: ReadonlyArray<number>) => number
 const exactly: Tolerance = () => 0
 const asValue: Tolerance = (expected) => 1e-6 * Math.abs(expected) + 1e-7
+/** The terms of a sum may nearly cancel. */
+const asSum: Tolerance = (_, all) => 1e-6 * all.reduce((most, x) => Math.max(most, Math.abs(x)), 0) + 1e-7
 /** A scale may be as small as an absolute tolerance. */
 const asScale: Tolerance = (expected) => 1e-6 * Math.abs(expected)
 /** Where the terms of a gradient nearly cancel, their rounding remains: eight units in the last place of `terms`, their size. */
@@ -76,7 +79,9 @@ const ofName = (path: string, written: Written): Tolerance =>
     ? exactly
     : /scale(_grouped)?$/.test(path)
       ? asScale
-      : asValue
+      : /^out\b.*\bvalue$/.test(path)
+        ? asSum
+        : asValue
 
 /** Where `actual` is not as expected; what the expectation does not mention is not looked at. */
 export const differences = (expected: unknown, actual: unknown, path: string): ReadonlyArray<Difference> => {

@@ -1,0 +1,123 @@
+/**
+ * A layer of a case about saving and loading: how it is made, and its state under the names and in the layouts of the reference.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import type { Effect, Scope } from "effect"
+import * as Names from "../../../../src/exchange/PyTorchNames.ts"
+import * as Activation from "../../../../src/nn/Activation.ts"
+import * as Convolution from "../../../../src/nn/Convolution.ts"
+import * as Embedding from "../../../../src/nn/Embedding.ts"
+import * as Entry from "../../../../src/nn/Entry.ts"
+import type * as Layer from "../../../../src/nn/Layer.ts"
+import * as Linear from "../../../../src/nn/Linear.ts"
+import * as Normalization from "../../../../src/nn/Normalization.ts"
+import * as Origin from "../../../../src/proxy/Origin.ts"
+import * as LeasedRef from "../../../../src/tensor/LeasedRef.ts"
+import * as Stored from "../../../../src/tensor/Stored.ts"
+import * as StoredView from "../../../../src/tensor/StoredView.ts"
+import * as Tree from "../../../../src/tensor/Tree.ts"
+import type { Case } from "../../Case.ts"
+import { numberOf } from "../Core.ts"
+import { optionsOf } from "../layers/Options.ts"
+import { camelOf } from "../quantizers/Names.ts"
+
+// ---- layers -------------------------------------------------------------------------------------------------
+
+// the options of a case are not known to the compiler
+type Make = (options: any) => Effect.Effect<Layer.Layer, unknown, Scope.Scope>
+
+/** A layer, which inputs it takes, and the roles of its quantizers. */
+interface Kind {
+  readonly make: Make
+  readonly input: ReadonlyArray<number>
+  /** the input counts rows of a table */
+  readonly counts?: boolean
+  readonly roles: ReadonlyArray<"weight" | "bias" | "input" | "output" | "act">
+}
+const weighted = ["weight", "bias", "input", "output"] as const
+
+const kinds: Readonly<Record<string, Kind>> = {
+  QuantLinear: { make: Linear.quantLinear as Make, input: [2, 3], roles: weighted },
+  QuantConv2d: { make: Convolution.quantConv2d as Make, input: [2, 4, 4, 2], roles: weighted },
+  QuantEmbedding: { make: Embedding.quantEmbedding as unknown as Make, input: [4], roles: ["weight"], counts: true },
+  QuantScaleBias: { make: Normalization.quantScaleBias as Make, input: [2, 3], roles: weighted },
+  QuantIdentity: { make: Activation.quantIdentity as Make, input: [2, 3, 2, 2], roles: ["act"] }
+}
+
+const argsOf = (args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(args).map(([name, value]) => {
+      if (name === "num_features") return ["channels", value]
+      if (name === "bias") return ["hasBias", value]
+      return [camelOf(name), name === "kernel_size" && typeof value === "number" ? [value, value] : value]
+    })
+  )
+
+/** The layer of a case; `undefined` where there is none of this kind. */
+export const make = (testCase: Case): ReturnType<Make> | undefined => {
+  const { layer, args, quantizers = {} } = testCase.config
+  const kind = Object.hasOwn(kinds, layer) ? (kinds[layer] as Kind) : undefined
+  const given = { ...testCase, config: { ...testCase.config, quantizers } }
+  return kind?.make({ ...argsOf(args), ...optionsOf(given, kind.roles) })
+}
+
+/** Some input that the layer of a case takes. */
+export const anyInput = ({ config }: Case): tf.Tensor => {
+  const { input = [], counts = false } = kinds[config.layer] ?? {}
+  const numbers = Array.from({ length: Stored.sizeOf(input) }, (_, i) => (counts ? i : Math.sin(7 * i + 1)))
+  return tf.tensor(numbers, [...input], counts ? "int32" : "float32")
+}
+
+// ---- states -------------------------------------------------------------------------------------------------
+
+export interface Written {
+  readonly shape: ReadonlyArray<number>
+  readonly data: ReadonlyArray<number | string>
+}
+
+/** Written tensors as a file of the reference would have them. */
+export const stored = (written: Readonly<Record<string, Written>> | undefined): Stored.Tensors =>
+  Object.fromEntries(
+    Object.entries(written ?? {}).map(([name, { shape, data }]) => [
+      name,
+      Stored.fromFloats(Float32Array.from(data, numberOf), shape)
+    ])
+  )
+
+/** In the reference's layout. */
+export const there = (tensor: tf.Tensor, path: string): tf.Tensor => {
+  const turned = StoredView.transpose(Stored.fromTensor(tensor), StoredView.inverse(Origin.axesOf(path, tensor.rank)))
+  return tf.tensor(Stored.floats(turned), [...turned.shape])
+}
+
+/** All that a layer has, learned or remembered, as the reference names it: what `init_done` counts is whether it is. */
+export const everything = (layer: Layer.Stateful): Readonly<Record<string, tf.Tensor | number | boolean>> =>
+  Object.fromEntries(
+    layer.cells.flatMap(([prefix, cell]) => {
+      const { parameters, memory } = LeasedRef.current(cell)
+      const slot = new Map(layer.proxies).get(prefix)?.slot
+      return [...Tree.leaves(memory), ...Tree.leaves(parameters)].map(([path, leaf]) => {
+        const name =
+          slot === undefined ? Names.snake(Entry.dotted(prefix, path)) : Names.ofQuantizer(prefix, slot, path)
+        const value =
+          typeof leaf === "number"
+            ? path.endsWith("initDone")
+              ? leaf === 1
+              : leaf
+            : there(leaf, slot === undefined ? path : slot === "weight" ? "weight" : "")
+        return [name, value]
+      })
+    })
+  )
+
+/** The names that are learned, as the reference has them. */
+export const learned = (layer: Layer.Stateful): ReadonlyArray<string> =>
+  layer.cells.flatMap(([prefix, cell]) => {
+    const slot = new Map(layer.proxies).get(prefix)?.slot
+    return Tree.leaves(LeasedRef.current(cell).parameters).map(([path]) =>
+      slot === undefined ? Names.snake(Entry.dotted(prefix, path)) : Names.ofQuantizer(prefix, slot, path)
+    )
+  })
+
+/** The values of a stored tensor. */
+export const tensorOf = (one: Stored.Stored): tf.Tensor => tf.tensor(Stored.floats(one), [...one.shape])
