@@ -1,10 +1,11 @@
 /**
  * Models: layers in sequence, or called by a function, as one layer.
  *
- * Room: nn (level 4). Imports: tfjs, `core`, `./Layer.ts`.
+ * Room: nn (level 4). Imports: tfjs, `core`, `op`, `./Layer.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Relu from "../op/Relu.ts"
 import type { Layer, Mode, Stateful, States, Value, Values } from "./Layer.ts"
 
 const joined = (outer: string, inner: string): string => (inner === "" ? outer : `${outer}.${inner}`)
@@ -91,4 +92,4 @@ export const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor): Layer =
 export const flatten: Layer = stateless("Flatten", (x) => tf.reshape(x, [x.shape[0] as number, -1]))
 
 /** `max(x, 0)`, not quantized. */
-export const relu: Layer = stateless("ReLU", tf.relu)
+export const relu: Layer = stateless("ReLU", Relu.relu)

@@ -1,7 +1,7 @@
 /**
  * Batches as values: what they are made of, not tensors, so that a stream of them owns nothing and nothing of it can leak.
  *
- * Room: train (level 5). Imports: tfjs, effect, `nn`, `tensor`. Laws: test/train/Batch.test.ts.
+ * Room: train (level 5). Imports: tfjs, effect, `nn`, `tensor`. Laws: test/train/Metric.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Stream } from "effect"

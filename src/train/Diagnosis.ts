@@ -3,7 +3,7 @@
  *
  * Only asked when something has gone wrong: it reads every tensor, and runs the model once more with eyes on its quantizers.
  *
- * Room: train (level 5). Imports: tfjs, `core`, `nn`, `tensor`, its own room.
+ * Room: train (level 5). Imports: tfjs, `core`, `nn`, `tensor`, its own room. Laws: test/train/Train.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
@@ -31,15 +31,21 @@ const watched = (quantizer: TensorQuantizer, name: string, seen: Seen): TensorQu
   }
 })
 
-/** The states with quantizers that look at what they get and answer. */
-const watching = (prefixes: Learned.Prefixes, states: Layer.States, seen: Seen): Layer.States =>
-  new Map(
-    [...states].map(([cell, state]) => {
-      const { quantizer } = state
-      const name = (prefixes.get(cell) ?? "").slice(0, -1)
-      return [cell, quantizer === undefined ? state : { ...state, quantizer: watched(quantizer, name, seen) }]
-    })
-  )
+/** States with quantizers that look at what they get and answer. */
+interface Watched {
+  readonly seen: Seen
+  readonly states: Layer.States
+}
+
+const watching = (prefixes: Learned.Prefixes, states: Layer.States): Watched => {
+  const seen: Seen = {}
+  const watchful = [...states].map(([cell, state]) => {
+    const { quantizer } = state
+    const name = (prefixes.get(cell) ?? "").slice(0, -1)
+    return [cell, quantizer === undefined ? state : { ...state, quantizer: watched(quantizer, name, seen) }] as const
+  })
+  return { seen, states: new Map(watchful) }
+}
 
 /** Of a model's forward pass from these states: what it is given, what it has, what its quantizers see, what it answers. */
 export const ofForward = (model: Layer.Layer, states: Layer.States, x: Layer.Value): string | undefined => {
@@ -50,9 +56,37 @@ export const ofForward = (model: Layer.Layer, states: Layer.States, x: Layer.Val
   for (const [cell, { memory }] of states)
     for (const [name, leaf] of Tree.leaves(memory, prefixes.get(cell) ?? ""))
       if (typeof leaf !== "number" && !Finite.all(leaf)) return `the memory "${name}"`
-  const seen: Seen = {}
-  const [y] = model.apply(watching(prefixes, states, seen), x, Layer.training)
-  return seen.where ?? (QuantTensor.tensorsOf(y).every(Finite.all) ? undefined : "the output of the model")
+  return within(model, watching(prefixes, states), x, "")[0]
+}
+
+/** The layers of a model that is no more than one after the other. */
+const layersOf = (model: Layer.Layer): ReadonlyArray<readonly [name: string, layer: Layer.Layer]> | undefined =>
+  model.kind === "Sequential" && "layers" in model && typeof model.layers === "object"
+    ? Object.entries(model.layers as Readonly<Record<string, Layer.Layer>>)
+    : undefined
+
+/** What a layer's forward pass comes upon first, layer by layer where it is a sequence; and what it answers. */
+const within = (
+  model: Layer.Layer,
+  { seen, states }: Watched,
+  x: Layer.Value,
+  path: string
+): readonly [where: string | undefined, y: Layer.Value, after: Layer.States] => {
+  const layers = layersOf(model)
+  if (layers === undefined) {
+    const [y, after] = model.apply(states, x, Layer.training)
+    const name = path === "" ? "the model" : `the layer "${path}"`
+    const wrong = QuantTensor.tensorsOf(y).every(Finite.all) ? undefined : `the output of ${name}`
+    return [seen.where ?? wrong, y, after]
+  }
+  const begin: ReturnType<typeof within> = [undefined, x, states]
+  return layers.reduce(
+    (reached, [name, layer]) =>
+      reached[0] === undefined
+        ? within(layer, { seen, states: reached[2] }, reached[1], path === "" ? name : `${path}.${name}`)
+        : reached,
+    begin
+  )
 }
 
 /** Of a step's backward pass: gradients first, then what the optimiser made of them. */

@@ -1,7 +1,7 @@
 /**
  * Whether tensors are finite, asked cheaply.
  *
- * Room: train (level 5). Imports: tfjs. Laws: test/train/Finite.test.ts.
+ * Room: train (level 5). Imports: tfjs. Laws: test/train/Trainer.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 

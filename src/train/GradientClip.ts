@@ -1,7 +1,7 @@
 /**
  * Shorter gradients: functions from optimisers to optimisers.
  *
- * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/GradientClip.test.ts.
+ * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/Optimizer.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"

@@ -1,7 +1,7 @@
 /**
  * What a model learns, by name: the parameters of all its cells, each cell once, under its first name.
  *
- * Room: train (level 5). Imports: tfjs types, `nn`, `proxy`, `tensor`, `./Optimizer.ts` types.
+ * Room: train (level 5). Imports: tfjs types, `nn`, `proxy`, `tensor`, `./Optimizer.ts` types. Laws: test/train/Train.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import type * as Layer from "../nn/Layer.ts"

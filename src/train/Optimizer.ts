@@ -2,8 +2,8 @@
  * Optimisers: pairs of pure functions, `init` for the state and `update` for a step.
  *
  * Parameters go by their names, so that some can be chosen. What an optimiser keeps beside a parameter begins with that
- * parameter's first gradient. Call `update` within `tf.tidy`, or the tensors in between stay. `GradientClip` and `Parameters` make other optimisers of
- * them.
+ * parameter's first gradient. Call `update` within `tf.tidy`, or the tensors in between stay. `GradientClip` and `Parameters` make
+ * other optimisers of these.
  *
  * Room: train (level 5). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: test/train/Optimizer.test.ts.
  */

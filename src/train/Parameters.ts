@@ -1,7 +1,7 @@
 /**
  * Chosen parameters treated in their own way: functions from optimisers to optimisers.
  *
- * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/Parameters.test.ts.
+ * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/Optimizer.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"

@@ -9,6 +9,7 @@ import * as Convolution from "../../src/nn/Convolution.ts"
 import type * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
+import * as Pooling from "../../src/nn/Pooling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as Loss from "../../src/train/Loss.ts"
 import * as Optimizer from "../../src/train/Optimizer.ts"
@@ -37,7 +38,7 @@ const convolution = (quantized: boolean, inChannels: number, outChannels: number
     weightQuant: quantized ? ScaledInt.Int8WeightPerTensorFloat : null
   })
 
-const pool = Model.stateless("MaxPool", (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, "valid"))
+const pool = Pooling.maxPool2d({ size: [2, 2] })
 
 /** 784-256-256-10. */
 const mlp = (quantized: boolean): Building =>

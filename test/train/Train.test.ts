@@ -12,11 +12,14 @@ import { InvalidCheckpoint, InvalidOptions, MissingInput, NonFiniteLoss } from "
 import * as Random from "../../src/tensor/Random.ts"
 import * as Batch from "../../src/train/Batch.ts"
 import type * as Checkpoint from "../../src/train/Checkpoint.ts"
+import * as Diagnosis from "../../src/train/Diagnosis.ts"
+import * as Learned from "../../src/train/Learned.ts"
 import * as LearningRate from "../../src/train/LearningRate.ts"
 import * as Loss from "../../src/train/Loss.ts"
 import * as Metric from "../../src/train/Metric.ts"
 import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Train from "../../src/train/Train.ts"
+import * as Trainer from "../../src/train/Trainer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
   Effect.runPromise(
@@ -224,7 +227,7 @@ describe("a training that fails", () => {
         expect(yield* failing({ batches: strange })).toMatchObject({ where: "the loss itself, or its targets" })
       })
     ))
-  it("with an overflow within names the quantizer that saw it", () =>
+  it("with an overflow within names the layer where it began", () =>
     run(
       Effect.gen(function* () {
         const grown = (x: tf.Tensor): tf.Tensor => tf.square(tf.square(x))
@@ -236,7 +239,32 @@ describe("a training that fails", () => {
         })
         const huge = broken(({ input, target }) => ({ input: tf.mul(input as tf.Tensor, 1e30), target }))
         const error = yield* Effect.flip(Stream.runDrain(Train.run(model, { ...options, batches: huge })))
-        expect(error).toMatchObject({ step: 3, where: 'what enters the quantizer "relu.actQuant"' })
+        expect(error).toMatchObject({ step: 3, where: 'the output of the layer "grown"' })
+      })
+    ))
+  it("with a broken scale names the quantizer", () =>
+    run(
+      Effect.gen(function* () {
+        const model = Model.sequential({ inner: yield* network })
+        const trainer = yield* Trainer.make(model, Optimizer.sgd(0.1))
+        const states = Layer.read(model)
+        const { where } = tf.tidy(() => {
+          const zeroed = new Map(
+            [...states].map(([cell, state]) => {
+              const { quantizer } = state
+              const isRelu = Learned.prefixesOf(model).get(cell) === "inner.relu.actQuant."
+              if (quantizer === undefined || !isRelu) return [cell, state]
+              const apply: typeof quantizer.apply = (...given) => {
+                const [quantized, memory] = quantizer.apply(...given)
+                return [{ ...quantized, scale: tf.scalar(Number.NaN) }, memory]
+              }
+              return [cell, { ...state, quantizer: { ...quantizer, apply } }]
+            })
+          )
+          return { where: Diagnosis.ofForward(model, zeroed, tf.ones([2, 4])) ?? "" }
+        })
+        expect(where).toBe('the scale of the quantizer "inner.relu.actQuant"')
+        expect(Trainer.steps(trainer)).toBe(0)
       })
     ))
   it("with a finite loss and gradients that are not names the gradient", () =>

@@ -8,6 +8,7 @@ import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as State from "../../src/nn/State.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
+import * as Finite from "../../src/train/Finite.ts"
 import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 
@@ -54,4 +55,23 @@ describe.each(["cpu", "wasm"] as const)("Trainer on %s", (name) => {
     await run(trained)
     expect(tf.memory().numTensors).toBe(before)
   })
+})
+
+describe.each(["cpu", "wasm"] as const)("Finite on %s", (name) => {
+  it("sees every element that is not", () =>
+    Effect.runPromise(
+      Effect.provide(
+        Effect.sync(() => {
+          for (const size of [1, 3, 4, 7, 17, 1000])
+            for (const at of [0, size >> 1, size - 1])
+              for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1]) {
+                const x = tf.tensor1d(new Float32Array(size).fill(0.5).fill(bad, at, at + 1))
+                const found = tf.tidy(() => [Number.isFinite(Finite.witness(x).dataSync()[0]), Finite.all(x)])
+                expect(found, `${size} ${at} ${bad}`).toEqual([bad === 1, bad === 1])
+                x.dispose()
+              }
+        }),
+        name === "cpu" ? Backend.cpu : Backend.layer
+      )
+    ))
 })

@@ -14,7 +14,7 @@ const fromBytes = (bytes: Uint8Array) =>
 
 /** Stops after 50 steps, and goes on in a new model from the bytes that were saved; answers the last event. */
 export const run = Effect.gen(function* () {
-  const file = yield* Ref.make(new Uint8Array())
+  const file = yield* Ref.make<Uint8Array>(new Uint8Array())
   const save = (checkpoint: Checkpoint.Checkpoint) => Ref.set(file, toBytes(checkpoint))
   yield* Train.run(yield* network, { ...options, checkpoints: { save } }).pipe(
     Stream.takeUntil((event) => event._tag === "StepDone" && event.step === 50),

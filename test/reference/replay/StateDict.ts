@@ -17,11 +17,11 @@ import * as None from "../../../src/quant/None.ts"
 import * as LeasedRef from "../../../src/tensor/LeasedRef.ts"
 import type * as Stored from "../../../src/tensor/Stored.ts"
 import { type BackendName, type Case, failed, type Outcome, unsupported } from "../Case.ts"
-import * as Deviations from "../Deviations.ts"
 import { onAsync, tensorOf } from "./Core.ts"
 import { answerOf } from "./layers/Answer.ts"
 import { asItIs, outputLast } from "./layers/Layout.ts"
 import { type Difference, differences, outcomeOf } from "./quantizers/Compared.ts"
+import { complaint, expectedLoad } from "./stateDict/Complaint.ts"
 import * as Subject from "./stateDict/Subject.ts"
 
 type Observed = Readonly<Record<string, unknown>>
@@ -48,24 +48,6 @@ const sameShapes = (expected: Observed, actual: Observed, path: string): Readonl
       path: `${path}.${name}`,
       text: `${path}.${name}: expected ${JSON.stringify(expected[name])}, got ${JSON.stringify(actual[name])}`
     }))
-}
-
-/** What the reference complains of, or what a load of ours does, in one form. */
-const complaint = (kind: string, names: ReadonlyArray<string>): Observed => ({ [kind]: [...names].sort() })
-
-const expectedLoad = (load: any): Observed => {
-  if (load?.error === undefined) return { ...load, missing_keys: load.missing_keys.toSorted() }
-  const { message } = load.error
-  const named = (pattern: RegExp): ReadonlyArray<string> | undefined => {
-    const list = pattern.exec(message)?.[1]
-    return list === undefined ? undefined : [...list.matchAll(/"([^"]*)"/g)].map((match) => match[1] as string)
-  }
-  const missing = Deviations.missingKeys(message)
-  if (missing !== undefined) return complaint("missing", missing)
-  const unexpected = named(/Unexpected key\(s\) in state_dict: (.*)/)
-  if (unexpected !== undefined) return complaint("unexpected", unexpected)
-  const size = /size mismatch for ([^:]*):/.exec(message)?.[1]
-  return size === undefined ? { error: message } : complaint("size", [size])
 }
 
 /** The reference's name of one of ours. */
