@@ -5,6 +5,7 @@
  * `Op`.
  */
 export * as Backend from "./backend/Backend.ts"
+export * as Accumulator from "./core/Accumulator.ts"
 export * as BinaryQuant from "./core/BinaryQuant.ts"
 export * as BitWidth from "./core/BitWidth.ts"
 export * as Brick from "./core/Brick.ts"

@@ -7,7 +7,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Clamp from "../op/Clamp.ts"
-import * as PowerOfTwo from "../op/PowerOfTwo.ts"
 import * as Range from "../op/Range.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import type { BitWidth } from "./BitWidth.ts"
@@ -182,10 +181,6 @@ export const AccumulatorAwareParameterPreScaling = Brick.component(
   (given): PreScaling => bounded("AccumulatorAwareParameterPreScaling", given, Range.l1Bound, (_, weight) => weight)
 )
 
-/** `(2^P - 2) / (2^N - 1)` */
-const centredBound: Bound = (accumulator, inputBitWidth) =>
-  tf.div(tf.sub(PowerOfTwo.exp2(accumulator), 2), tf.sub(PowerOfTwo.exp2(inputBitWidth), 1))
-
 /**
  * The pre-scale of A2Q+: as `AccumulatorAwareParameterPreScaling` on weights with zero mean for each channel, whose norm may be
  * larger.
@@ -215,6 +210,6 @@ export const AccumulatorAwareZeroCenterParameterPreScaling = Brick.component(
       const one = tf.scalar(1)
       return tf.add(weight, Brick.call(preZeroPoint, state, "preZeroPoint", weight, one, one)[0])
     }
-    return bounded(label, given, centredBound, centre, { preZeroPoint })
+    return bounded(label, given, Range.centredL1Bound, centre, { preZeroPoint })
   }
 )

@@ -73,7 +73,7 @@ const layer = (
       const [input, afterInput] = through(inputQuant, states, x, mode)
       const [y, after] = through(actQuant, afterInput, f(input), mode)
       if (options.returnQuantTensor !== true) return [QuantTensor.dequantized(y), after]
-      if (!QuantTensor.isQuantTensor(y))
+      if (!QuantTensor.isQuantTensor(y) && !Layer.mayBePlain(mode))
         throw new MissingInput({ quantizer: `the output of ${kind}, asked for as a quant tensor`, missing: ["scale"] })
       return [y, after]
     }

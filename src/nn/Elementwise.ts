@@ -86,7 +86,7 @@ const layer = <In extends ReadonlyArray<Layer.Value>>(
       const shared = inputQuant !== undefined && mode.training ? settled(inputs) : inputs
       const y = through(outputQuant, outputQuant === undefined ? f(shared) : f(inputs.map(QuantTensor.dequantized)))
       if (options.returnQuantTensor !== true) return [QuantTensor.dequantized(y), reached.states]
-      if (!QuantTensor.isQuantTensor(y))
+      if (!QuantTensor.isQuantTensor(y) && !Layer.mayBePlain(mode))
         throw new MissingInput({ quantizer: `the output of ${kind}, asked for as a quant tensor`, missing: ["scale"] })
       return [y, reached.states]
     }

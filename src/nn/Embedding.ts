@@ -112,7 +112,8 @@ export const quantEmbedding = <P, const W extends Slot.Overrides = {}>(
       const found = looked.success
       const padded = (y: tf.Tensor): tf.Tensor =>
         paddingIndex === undefined ? y : withoutPadding(y, indices, paddingIndex)
-      if (returnQuantTensor !== true) return [padded(QuantTensor.dequantized(found)), after]
+      const plain = !QuantTensor.isQuantTensor(found) && Layer.mayBePlain(mode)
+      if (returnQuantTensor !== true || plain) return [padded(QuantTensor.dequantized(found)), after]
       if (!QuantTensor.isQuantTensor(found))
         throw new MissingInput({ quantizer: `the output of ${kind}, asked for as a quant tensor`, missing: ["scale"] })
       return [{ ...found, value: padded(found.value) }, after]

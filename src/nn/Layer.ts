@@ -10,7 +10,7 @@ import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
-import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import type { QuantProxy, Slot } from "../proxy/QuantProxy.ts"
 import {
   FormatMismatch,
   InvalidOptions,
@@ -19,10 +19,12 @@ import {
   ScaleMismatch,
   ShapeMismatch,
   UnknownSign,
-  UnsupportedZeroPoint
+  UnsupportedZeroPoint,
+  within
 } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
+import { evaluation, type Mode, mayBePlain, skips } from "./Mode.ts"
 
 /** What runs through layers. */
 export type Value = tf.Tensor | QuantTensor.QuantTensor
@@ -30,12 +32,7 @@ export type Value = tf.Tensor | QuantTensor.QuantTensor
 /** The states of all cells at one moment: immutable, threaded through the layers. */
 export type States = ReadonlyMap<Cell.Cell, Cell.Living>
 
-export interface Mode {
-  /** quantizers collect statistics and use what they are learning; default: false */
-  readonly training: boolean
-}
-export const evaluation: Mode = { training: false }
-export const training: Mode = { training: true }
+export { activationSlots, evaluation, type Mode, mayBePlain, parameterSlots, training, without } from "./Mode.ts"
 
 /** What has state: cells and proxies by name. */
 export interface Stateful {
@@ -83,12 +80,14 @@ const prepared = (
   return { parameters, memory }
 }
 
-/** The states from which a call starts: collected statistics that are due become parameters. */
+/** The states from which a call starts: collected statistics that are due become parameters, of quantizers that are not off. */
 export const prepare = (states: States, mode: Mode): States =>
   new Map(
     [...states].map(([cell, state]) => [
       cell,
-      state.quantizer === undefined ? state : { ...state, ...prepared(state.quantizer, states, state, mode) }
+      state.quantizer === undefined || skips(mode, state.slot)
+        ? state
+        : { ...state, ...prepared(state.quantizer, states, state, mode) }
     ])
   )
 
@@ -103,6 +102,16 @@ export const remember = (states: States, cell: Cell.Cell, memory: Cell.State["me
   const state = stateOf(states, cell)
   return state.memory === memory ? states : new Map(states).set(cell, { ...state, memory })
 }
+
+/** The states after a layer's own weight became another one. */
+const rewritten = (states: States, weight: tf.Tensor, next: tf.Tensor): States =>
+  new Map(
+    [...states].map(([cell, state]) =>
+      state.quantizer === undefined && Tree.tensors(state.parameters).includes(weight)
+        ? [cell, { ...state, parameters: Tree.map(state.parameters, (x) => (x === weight ? next : x)) }]
+        : [cell, state]
+    )
+  )
 
 /** Every tensor of every state. */
 export const tensorsOf = (states: States): ReadonlyArray<tf.Tensor> =>
@@ -129,10 +138,30 @@ const otherChannels = (proxy: QuantProxy, x: tf.Tensor): ShapeMismatch | undefin
   })
 }
 
+/** The names that layers give their quantizers. */
+const namedBy: Readonly<Record<Slot, string>> = {
+  weight: "weightQuant",
+  bias: "biasQuant",
+  input: "inputQuant",
+  output: "outputQuant",
+  activation: "actQuant"
+}
+
+/** What is wrong with what a quantizer is given. */
+const refusal = (
+  proxy: QuantProxy,
+  quantizer: TensorQuantizer.TensorQuantizer,
+  x: tf.Tensor,
+  external: TensorQuantizer.External
+): MissingInput | ShapeMismatch | undefined =>
+  TensorQuantizer.checked(quantizer, external, proxy.injector.name) ?? otherChannels(proxy, x)
+
 /**
- * Quantizes with the state of a proxy; a declaration of no quantization hands `x` on. Not knowing the sign is a failure only when
- * a quant tensor is asked for. A quantizer that needs more than `external` has throws a `MissingInput`, one for other channels a
- * `ShapeMismatch`, for `attempt`.
+ * Quantizes with the state of a proxy; a declaration of no quantization hands `x` on, and so does a mode without this slot. Not
+ * knowing the sign is a failure only when a quant tensor is asked for. A quantizer that needs more than `external` has throws a
+ * `MissingInput`, one for other channels a `ShapeMismatch`, for `attempt`.
+ *
+ * In training a quantizer may write to the weight that it clamps: the states after it have the clamped weight.
  */
 export const quantize = (
   states: States,
@@ -143,16 +172,20 @@ export const quantize = (
 ): readonly [Value, States] => {
   const state = stateOf(states, proxy.cell)
   const { quantizer, parameters } = state
-  if (quantizer === undefined) return [x, states]
-  const missing = TensorQuantizer.checked(quantizer, external, proxy.injector.name)
-  if (missing !== undefined) throw missing
-  const misshapen = otherChannels(proxy, x)
-  if (misshapen !== undefined) throw misshapen
+  if (quantizer === undefined || skips(mode, state.slot)) return [x, states]
+  const wrong = refusal(proxy, quantizer, x, external)
+  if (wrong instanceof MissingInput && mayBePlain(mode)) return [x, states]
+  if (wrong !== undefined) throw within(wrong, namedBy[proxy.slot])
+  const about = { signed: state.signed ?? external.signed ?? true, training: mode.training, float: quantizer.float }
+  const answer = (quantized: TensorQuantizer.Quantized): QuantTensor.QuantTensor =>
+    QuantTensor.fromQuantized(quantized, { ...about, origin: proxy.injector.name || undefined })
+  const constant = mode.training ? undefined : state.constants?.(x, external)
+  if (constant !== undefined) return [answer(constant), states]
   const before = { parameters, memory: state.memory, training: mode.training, tracked: trackedIn(states, state) }
   const [quantized, memory] = quantizer.apply(before, x, external)
-  const about = { signed: state.signed ?? external.signed ?? true, training: mode.training, float: quantizer.float }
-  const y = QuantTensor.fromQuantized(quantized, { ...about, origin: proxy.injector.name || undefined })
-  return [y, remember(states, proxy.cell, memory)]
+  const after = remember(states, proxy.cell, memory)
+  const { input } = quantized
+  return [answer(quantized), mode.training && input !== undefined ? rewritten(after, x, input) : after]
 }
 
 const independent = (y: Value): Value => (QuantTensor.isQuantTensor(y) ? QuantTensor.map(y, tf.clone) : y.clone())
@@ -205,6 +238,15 @@ const isInputError = (cause: unknown): cause is InputError =>
     (kind) => cause instanceof kind
   )
 
+/** Computes a part of a model: what is wrong with its input is then said with its name. */
+export const located = <A>(name: string, f: () => A): A => {
+  try {
+    return f()
+  } catch (cause) {
+    throw isInputError(cause) ? within(cause, name) : cause
+  }
+}
+
 /** Computes with layers: that a quantizer misses an input or gets another shape is a failure, whatever else is thrown a defect. */
 export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
   Effect.suspend(() => {
@@ -228,7 +270,7 @@ export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tenso
     const { quantizer, parameters, memory } = LeasedRef.current(proxy.cell)
     if (quantizer === undefined) throw new Error("a proxy's cell holds no quantizer")
     const missing = TensorQuantizer.checked(quantizer, {}, proxy.injector.name)
-    if (missing !== undefined) throw missing
+    if (missing !== undefined) throw within(missing, namedBy[proxy.slot])
     return tf.tidy(() => quantizer.apply({ parameters, memory, training: false }, x)[0].scale.clone())
   })
 

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Relu from "../op/Relu.ts"
-import type { Layer, Mode, Stateful, States, Value, Values } from "./Layer.ts"
+import { type Layer, located, type Mode, type Stateful, type States, type Value, type Values } from "./Layer.ts"
 
 const joined = (outer: string, inner: string): string => (inner === "" ? outer : `${outer}.${inner}`)
 
@@ -31,8 +31,8 @@ export const sequential = (layers: Readonly<Record<string, Layer>>): Composed =>
   ...together("Sequential", layers),
   layers,
   apply: (states, x, mode) =>
-    Object.values(layers).reduce<ReturnType<Layer["apply"]>>(
-      ([y, after], layer) => layer.apply(after, y, mode),
+    Object.entries(layers).reduce<ReturnType<Layer["apply"]>>(
+      ([y, after], [name, layer]) => located(name, () => layer.apply(after, y, mode)),
       [x, states]
     )
 })
@@ -49,7 +49,7 @@ const calls = <Layers extends Readonly<Record<string, Stateful>>>(layers: Layers
     Object.entries(layers as unknown as Readonly<Record<string, Layer>>).map(([name, layer]) => [
       name,
       (x: Value): Value => {
-        const [y, after] = layer.apply(reached.states, x, mode)
+        const [y, after] = located(name, () => layer.apply(reached.states, x, mode))
         reached.states = after
         return y
       }

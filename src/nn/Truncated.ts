@@ -60,6 +60,7 @@ const layer = (
     const proxies = truncQuant === undefined ? [] : [["truncQuant", truncQuant] as const]
     const cut = (states: Layer.States, x: Layer.Value, mode: Layer.Mode): readonly [Layer.Value, Layer.States] => {
       if (truncQuant === undefined) return [x, states]
+      if (Layer.mayBePlain(mode) && !QuantTensor.isQuantTensor(x)) return [x, states]
       if (!QuantTensor.isIntegral(x)) return missing(kind, "the input has no integers to cut: quantize it before")
       const { scale, zeroPoint, bitWidth, signed } = x
       return Layer.quantize(states, truncQuant, x.value, mode, { scale, zeroPoint, bitWidth, signed })
@@ -67,7 +68,7 @@ const layer = (
     const apply: Layer.Layer["apply"] = (states, x, mode) => {
       const [y, after] = cut(states, f(x), mode)
       if (options.returnQuantTensor === false) return [QuantTensor.dequantized(y), after]
-      return QuantTensor.isQuantTensor(y)
+      return QuantTensor.isQuantTensor(y) || Layer.mayBePlain(mode)
         ? [y, after]
         : missing(kind, "its output was asked for as a quant tensor; else give returnQuantTensor: false")
     }

@@ -9,6 +9,7 @@ import type { Module } from "../core/Module.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type { External } from "../core/TensorQuantizer.ts"
 import * as Cell from "../proxy/Cell.ts"
+import type { Origins } from "../proxy/Origin.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
 import { InvalidOptions, MissingInput, type UnknownSign } from "../tensor/Errors.ts"
@@ -70,6 +71,8 @@ export interface Shape {
   readonly products: number
   /** the initial weight and bias, if they are not drawn at random */
   readonly initial?: () => { readonly weight: tf.Tensor; readonly bias: tf.Tensor }
+  /** where weight and bias stand in a PyTorch state dict, if not where they are expected */
+  readonly origins?: Origins
   /** complains about options that cannot be */
   readonly check?: () => InvalidOptions | undefined
   /** the layer's formula on float tensors */
@@ -110,14 +113,14 @@ const initial = (shape: Shape, options: Erased): Cell.State => {
 }
 
 /** What the quantizer of a weight may know of the layer's input. */
-const formatOf = (input: Layer.Value): External =>
+export const formatOf = (input: Layer.Value): External =>
   QuantTensor.isQuantTensor(input) ? { bitWidth: input.bitWidth, signed: input.signed } : {}
 
 const integral = (x: Layer.Value): x is QuantTensor.QuantTensor =>
   QuantTensor.isQuantTensor(x) && x.float === undefined && x.grouped === undefined
 
 /** What the quantizer of a bias may know of the products that the bias is added to: their scale, if they have one per channel. */
-const productsOf = (input: Layer.Value, weight: Layer.Value, channels: number): External => {
+export const productsOf = (input: Layer.Value, weight: Layer.Value, channels: number): External => {
   if (!integral(input) || !integral(weight)) return {}
   const fits = (scale: tf.Tensor): boolean => scale.size === 1 || scale.size === channels
   if (!fits(weight.scale) || input.scale.size !== 1) return { bitWidth: input.bitWidth, signed: input.signed }
@@ -149,7 +152,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       Effect.sync(() => initial(shape, options)),
       ({ parameters }) => Effect.sync(() => tf.dispose(parameters as tf.TensorContainer))
     )
-    const own = yield* LeasedRef.make(Cell.living(first))
+    const own = yield* LeasedRef.make(Cell.own(first, shape.origins ?? {}))
     const { kind, outChannels, outputChannelAxis } = shape
     const module: TrackedModule = (candidates): Module => {
       const { weight, bias } = candidates(own) ?? LeasedRef.current(own).parameters
@@ -204,6 +207,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       const [output, after] = through(outputQuant, afterBias, y, mode)
       if (options.returnQuantTensor !== true) return [value(output), after]
       if (QuantTensor.isQuantTensor(output)) return [output, after]
+      if (Layer.mayBePlain(mode) && !(integral(input) && integral(weight))) return [output, after]
       const { products } = shape
       const about = { input, weight, bias: offset, products, outputAxes: [outputChannelAxis], origin: kind }
       return [accumulated(y, about), after]
@@ -212,10 +216,14 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
     return { kind, own, outputChannelAxis, cells, proxies, ...named, apply }
   })
 
-/** The weight as the layer uses it, quantized; the answer is the caller's to dispose. A layer without a weight quantizer has none: a defect. */
+/**
+ * The weight as the layer uses it, quantized; the answer is the caller's to dispose. A layer without a weight quantizer has none: a
+ * defect. A quantizer that depends on the format of the layer's input, as one that is aware of its accumulator, needs `input`.
+ */
 export const quantWeight = (
   layer: Weighted,
-  mode: Layer.Mode = Layer.evaluation
+  mode: Layer.Mode = Layer.evaluation,
+  input?: QuantTensor.QuantTensor
 ): Effect.Effect<QuantTensor.QuantTensor, UnknownSign | Layer.InputError> =>
   Effect.gen(function* () {
     const proxy = layer.weightQuant
@@ -230,7 +238,13 @@ export const quantWeight = (
     yield* Layer.requireSign(proxy)
     return yield* Layer.attempt(() =>
       Layer.run(layer, mode, (states) =>
-        Layer.quantize(states, proxy, Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor, mode)
+        Layer.quantize(
+          states,
+          proxy,
+          Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor,
+          { training: mode.training },
+          input === undefined ? {} : formatOf(input)
+        )
       )
     ).pipe(Effect.map((y) => y as QuantTensor.QuantTensor))
   })

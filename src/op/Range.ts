@@ -88,3 +88,19 @@ export const l1Bound = (accumulatorBitWidth: tf.Tensor, inputBitWidth: tf.Tensor
     maxInt(accumulatorBitWidth, { signed: true, narrowRange: false }),
     exp2(tf.sub(inputIsSigned ? 1 : 0, inputBitWidth))
   )
+
+/**
+ * The same for weights that add up to nothing: positive and negative products cannot all have one sign, so that the norm may be
+ * larger.
+ *
+ * - formula:  `(2^P - 2) / (2^N - 1)`, accumulator bits P, input bits N
+ * - shapes:   `P, N broadcast to [...d] -> y [...d]`
+ * - gradient: `dP = dy * ln(2) * 2^P / (2^N - 1)`, `dN = -dy * ln(2) * 2^N * y / (2^N - 1)`
+ * - errors:   none; widths need not be whole
+ * - source:   Colbert et al. 2024, arXiv:2401.10432
+ *
+ * @category range
+ * @since 0.3.0
+ */
+export const centredL1Bound = (accumulatorBitWidth: tf.Tensor, inputBitWidth: tf.Tensor): tf.Tensor =>
+  tf.div(tf.sub(exp2(accumulatorBitWidth), 2), tf.sub(exp2(inputBitWidth), 1))

@@ -5,7 +5,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
-import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
+import type { External, Quantized, TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 import type { Origins } from "./Origin.ts"
@@ -16,17 +16,27 @@ export interface State {
   readonly memory: Tree.Memory
 }
 
+/** Which tensor of a layer a proxy quantizes. */
+export type Slot = "weight" | "bias" | "input" | "output" | "activation"
+
 /** What a cell holds: a state, and the quantizer that it belongs to, unless it is a layer's own. */
 export interface Living extends State {
   readonly quantizer: TensorQuantizer | undefined
   readonly signed: boolean | undefined
   /** the tensors that the quantizer's statistics are taken of, as the given cells have them; none if not of parameters */
   readonly tracked: Tracked
+  /** what the quantizer is for; a layer's own state is for none */
+  readonly slot?: Slot
+  /** what the quantizer answers to tensors that never change, where that is known beforehand; absent: nothing is */
+  readonly constants?: Constants
   /** the latest state, which the finalizer of the generation disposes */
   readonly latest: MutableRef.MutableRef<State>
   /** where a layer's own parameters stand in a PyTorch state dict, if not where they are expected */
   readonly origins?: Origins
 }
+
+/** An answer that was computed once, if there is one to this tensor and what comes from outside. */
+export type Constants = (x: tf.Tensor, external: External) => Quantized | undefined
 
 export type Cell = LeasedRef.LeasedRef<Living>
 

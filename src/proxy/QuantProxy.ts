@@ -15,7 +15,7 @@ import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Cell from "./Cell.ts"
 
 /** Which tensor of a layer a proxy quantizes. */
-export type Slot = "weight" | "bias" | "input" | "output" | "activation"
+export type Slot = Cell.Slot
 
 const noCandidates: Cell.Candidates = () => undefined
 
@@ -66,7 +66,8 @@ const resolved = (
     if (tensorQuant === undefined) return yield* Cell.living({ parameters: {}, memory: {} })
     const quantizer = tensorQuant as TensorQuantizer
     const sign = typeof signed === "boolean" ? signed : undefined
-    return yield* Cell.living(quantizer, quantizer, sign, trackedBy(slot, modules))
+    const living = yield* Cell.living(quantizer, quantizer, sign, trackedBy(slot, modules))
+    return { ...living, slot }
   })
 
 // ---- constructors -------------------------------------------------------------------------------------------

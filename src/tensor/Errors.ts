@@ -95,6 +95,21 @@ export class InvalidDependency extends Data.TaggedError("InvalidDependency")<{
 
 export type ResolutionError = MissingDependency | CircularDependency | ConstructionFailed | InvalidDependency
 
+// ---- places -------------------------------------------------------------------------------------------------
+
+/** What an error says of the place in a model where it arose. */
+export interface Located {
+  /** the path of the layer, and of its quantizer if it is about one: `"block1.conv.weightQuant"`; absent: not in a model */
+  readonly layer?: string | undefined
+}
+const at = ({ layer }: Located): string => (layer === undefined ? "" : `${layer}: `)
+
+/** The same error with the name of the layer around it before its path. */
+export const within = <E extends Error & Located>(error: E, layer: string): E => {
+  const path = error.layer === undefined ? layer : `${layer}.${error.layer}`
+  return Reflect.construct(error.constructor, [{ ...error, layer: path }]) as E
+}
+
 // ---- layers, state ------------------------------------------------------------------------------------------
 
 /** Options of a layer or a brick that cannot be. */
@@ -102,9 +117,11 @@ export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
   readonly what: string
   readonly option: string
   readonly reason: string
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.what}: option "${this.option}" ${this.reason}`
+    return `${at(this)}${this.what}: option "${this.option}" ${this.reason}`
   }
 }
 
@@ -113,9 +130,11 @@ export class ShapeMismatch extends Data.TaggedError("ShapeMismatch")<{
   readonly what: string
   readonly expected: string
   readonly actual: ReadonlyArray<number>
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.what}: expected shape ${this.expected}, got [${this.actual.join(", ")}]`
+    return `${at(this)}${this.what}: expected shape ${this.expected}, got [${this.actual.join(", ")}]`
   }
 }
 
@@ -160,9 +179,11 @@ export class MissingInput extends Data.TaggedError("MissingInput")<{
   readonly quantizer: string
   /** the parts of the format that are missing */
   readonly missing: ReadonlyArray<string>
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.quantizer} needs ${this.missing.join(", ")} from outside; hand it a quant tensor (a layer's input with an input quantizer, or from a layer with returnQuantTensor), or choose a quantizer with a scale of its own.`
+    return `${at(this)}${this.quantizer} needs ${this.missing.join(", ")} from outside; hand it a quant tensor (a layer's input with an input quantizer, or from a layer with returnQuantTensor), or choose a quantizer with a scale of its own.`
   }
 }
 
@@ -210,9 +231,11 @@ export class ScaleMismatch extends Data.TaggedError("ScaleMismatch")<{
   readonly operation: string
   /** the operands in order, with their scales, shortened */
   readonly sides: ReadonlyArray<Side>
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.operation}: the scales differ: ${sidesOf(this.sides)}; let the operands share one quantizer, or put one onto the other's grid with alignScales.`
+    return `${at(this)}${this.operation}: the scales differ: ${sidesOf(this.sides)}; let the operands share one quantizer, or put one onto the other's grid with alignScales.`
   }
 }
 
@@ -221,9 +244,11 @@ export class FormatMismatch extends Data.TaggedError("FormatMismatch")<{
   readonly operation: string
   readonly property: "bit width" | "sign" | "zero-point" | "kind" | "minifloat format"
   readonly sides: ReadonlyArray<Side>
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.operation}: the operands differ in their ${this.property}: ${sidesOf(this.sides)}; let them share one quantizer.`
+    return `${at(this)}${this.operation}: the operands differ in their ${this.property}: ${sidesOf(this.sides)}; let them share one quantizer.`
   }
 }
 
@@ -231,9 +256,11 @@ export class FormatMismatch extends Data.TaggedError("FormatMismatch")<{
 export class UnsupportedZeroPoint extends Data.TaggedError("UnsupportedZeroPoint")<{
   readonly operation: string
   readonly sides: ReadonlyArray<Side>
+  /** the path of the layer within its model */
+  readonly layer?: string | undefined
 }> {
   override get message(): string {
-    return `${this.operation}: an operand has a zero-point: ${sidesOf(this.sides)}; use a quantizer without one, or plain tensors (QuantTensor.dequantized).`
+    return `${at(this)}${this.operation}: an operand has a zero-point: ${sidesOf(this.sides)}; use a quantizer without one, or plain tensors (QuantTensor.dequantized).`
   }
 }
 

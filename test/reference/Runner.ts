@@ -12,6 +12,7 @@ import * as Groupwise from "./replay/Groupwise.ts"
 import * as Injector from "./replay/Injector.ts"
 import * as Layers from "./replay/Layers.ts"
 import * as LearnedRound from "./replay/LearnedRound.ts"
+import * as A2q from "./replay/layers/A2q.ts"
 import * as Ops from "./replay/Ops.ts"
 import * as QuantCore from "./replay/QuantCore.ts"
 import * as Quantizers from "./replay/Quantizers.ts"
@@ -37,6 +38,7 @@ export const replays: Readonly<Record<string, Replay>> = {
   "api/quantizers_act": Quantizers.replay,
   "api/quantizers_float": Quantizers.replay,
   "api/layers": Layers.replay,
+  "api/a2q": A2q.replay,
   "api/quant_tensor": QuantTensors.replay,
   "api/injector": Injector.replay,
   "api/state_dict": StateDict.replay,

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
+import * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as State from "../../src/nn/State.ts"
@@ -73,5 +74,35 @@ describe.each(["cpu", "wasm"] as const)("Finite on %s", (name) => {
         }),
         name === "cpu" ? Backend.cpu : Backend.layer
       )
+    ))
+})
+
+describe("a layer that writes to its parameters", () => {
+  it("is stepped from what it wrote, and leaves nothing behind", () =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        const fc = yield* Linear.quantLinear({ inFeatures: 2, outFeatures: 2, weightQuant: null, hasBias: false })
+        yield* State.load(fc, { weight: tf.tensor2d([3, -3, 0.25, 0], [2, 2]) })
+        const writing: Layer.Layer = {
+          ...fc,
+          apply: (states, x, mode) => {
+            const state = Layer.stateOf(states, fc.own)
+            const weight = tf.clipByValue(state.parameters.weight as tf.Tensor, -0.5, 0.5)
+            // what is written has no slope of its own: the product is with the weight as it was read
+            const [y, after] = fc.apply(states, x, mode)
+            return [y, new Map(after).set(fc.own, { ...state, parameters: { ...state.parameters, weight } })]
+          }
+        }
+        const trainer = yield* Trainer.make(writing, Optimizer.sgd(0.1))
+        const x = tf.ones([1, 2])
+        yield* Trainer.step(trainer, x, (y) => tf.sum(y))
+        expect([...(Trainer.parameters(trainer).weight?.dataSync() ?? [])]).toEqual(
+          [0.4, -0.6, 0.15, -0.1].map(Math.fround)
+        )
+        const before = tf.memory().numTensors
+        for (let i = 0; i < 3; i++) yield* Trainer.step(trainer, x, (y) => tf.sum(y))
+        expect(tf.memory().numTensors).toBe(before)
+        x.dispose()
+      }).pipe(Effect.scoped, Effect.provide(Backend.layer))
     ))
 })

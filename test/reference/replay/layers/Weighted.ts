@@ -62,8 +62,10 @@ const argsOf = (layer: string, args: Readonly<Record<string, unknown>>): Readonl
   }
 }
 
-/** How a case's layer is made, from options, and how its weight lies. */
-export const layerOf = ({ config }: Case): { readonly make: Make; readonly weight: Layout.Layout } => {
+/** How a case's layer is made, from options, and how its weight and its data lie. */
+export const layerOf = ({
+  config
+}: Case): { readonly make: Make; readonly weight: Layout.Layout; readonly data: Layout.Layout } => {
   const known = layers[config.layer]
   if (known === undefined) throw new Error(`no layer ${config.layer}`)
   return { ...known, make: (options) => known.make({ ...argsOf(config.layer, config.args), ...options }) }
