@@ -7,7 +7,7 @@
  * Room: backend (level 1). Imports: tfjs, `./Kernel.ts`, `./kernels`, `./Module.ts`. Laws: test/backend/Kernels.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import type { Functions, Kernels, WasmBackend } from "./Kernel.ts"
+import type { Functions, Kernels, Running, WasmBackend } from "./Kernel.ts"
 import * as AbsMax from "./kernels/AbsMax.ts"
 import * as Convolution from "./kernels/Convolution.ts"
 import * as Elementwise from "./kernels/Elementwise.ts"
@@ -39,6 +39,11 @@ export interface Options {
    * depend on the machine. Default: false, the same bits everywhere.
    */
   readonly relaxedSimd?: boolean
+  /**
+   * Puts breve's kernels in the place of those of TensorFlow.js, for code that calls tfjs directly: gradients that it lacks or computes
+   * slowly, products of transposed matrices. It lasts as long as the process. Default: false, other code is not changed.
+   */
+  readonly overrideKernels?: boolean
 }
 
 /** The memory of a backend, shared or not. */
@@ -85,3 +90,9 @@ export const register = async (options: Options = {}): Promise<void> => {
     tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc })
   }
 }
+
+/** A backend with its functions, for kernels that stand in the place of others. */
+export const running = (backend: unknown): Running => ({
+  functions: functionsOf(backend as WasmBackend),
+  backend: backend as WasmBackend
+})

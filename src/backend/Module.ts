@@ -19,9 +19,7 @@ const binary = (name: Name, memory: WebAssembly.Memory): Uint8Array<ArrayBuffer>
   const { before, after } = generated.modules[name]
   const section = isShared(memory) ? generated.memory.shared : generated.memory.own
   const parts = [bytes(before), Uint8Array.from(section), bytes(after)]
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0)
-  return whole
+  return Uint8Array.from(parts.flatMap((part) => [...part]))
 }
 
 /** Whether this engine can run a module: without SIMD none. */

@@ -10,6 +10,7 @@ import { Context, Effect, Layer, Option, Semaphore } from "effect"
 import { BackendUnavailable } from "../tensor/Errors.ts"
 import * as Gradients from "./Gradients.ts"
 import * as Kernels from "./Kernels.ts"
+import * as Override from "./Override.ts"
 
 /** The backends that breve starts. */
 export type Name = "wasm" | "cpu"
@@ -148,6 +149,8 @@ const select = Effect.fn("Backend.select")(function* (name: Name, hint: string, 
   yield* Effect.promise(() => tf.ready())
   Gradients.register()
   if (name === "wasm") yield* Effect.promise(() => Kernels.register(options))
+  if (name === "wasm" && options.overrideKernels === true && tf.getKernel("BreveMatMul", name) !== undefined)
+    Override.register(Kernels.running)
   return { name }
 })
 

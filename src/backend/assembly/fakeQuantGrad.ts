@@ -5,7 +5,7 @@
  * Sums of up to 32 elements are in single precision, sums of those in double precision.
  */
 import { rows } from "./fakeQuantGradRows"
-import { careful, hopeful, span, toHigh, toLow, toScale, toZero } from "./fakeQuantGradSpans"
+import { spans, toHigh, toLow, toScale, toZero } from "./fakeQuantGradSpans"
 import { kept } from "./integer"
 
 @inline
@@ -35,10 +35,7 @@ export function fakeQuantGrad(
   const high = kept(sums, top)
   const cut = kept(sums, reinterpret<f32>(passes ? 0 : -1))
   const one = zeroPoint && !zeroStep ? v128.load32_splat(zeroPoint) : kept(sums, shift)
-  // strictly between these all is within the bounds, where halves are exact
-  const small = kind == 0 && abs(bottom) < 2097152 && abs(top) < 2097152
-  const under = kept(sums, ceil(bottom) - <f32>0.5)
-  const over = kept(sums, floor(top) + <f32>0.5)
+  const bounds = passes || dzero || dlow || dhigh
   clear(sums + toScale)
   clear(sums + toZero)
   clear(sums + toLow)
@@ -48,34 +45,20 @@ export function fakeQuantGrad(
     for (let c: usize = 0; c < channels; c++) {
       const s = v128.load32_splat(scale + ((c * scaleStep) << 2))
       const z = zeroStep ? v128.load32_splat(zeroPoint + (c << 2)) : one
-      let failed = 0
-      let wait = 0
       for (let r: usize = 0; r < repeats; r++) {
-        const from = ((o * repeats + r) * channels + c) * bytes
-        let at: usize = 0
-        while (at < bytes) {
-          // as if all were within the bounds, which mostly is so; where it was not twice on end, not for the next 16 spans
-          if (small && wait == 0) {
-            const done = hopeful(x + from + at, dy + from + at, dx + from + at, bytes - at, s, z, under, over, sums)
-            failed = done ? 1 : failed + 1
-            if (failed > 1) wait = 16
-            at += done
-          } else if (small) wait--
-          const place = from + at
-          const length = min(span, bytes - at)
-          if (length >= 16) {
-            careful(x + place, dy + place, dx + place, length & ~15, s, z, low, high, cut, kind, sums)
-            at += length & ~15
-          } else if (length) {
-            // the last few: filled up with one of them, whose dy is 0
-            v128.store(sums, v128.load32_splat(x + place))
-            v128.store(sums, f32x4.splat(0), 16)
-            memory.copy(sums, x + place, length)
-            memory.copy(sums + 16, dy + place, length)
-            careful(sums, sums + 16, sums + 32, 16, s, z, low, high, cut, kind, sums)
-            memory.copy(dx + place, sums + 32, length)
-            at += length
-          }
+        let place = ((o * repeats + r) * channels + c) * bytes
+        const length = bytes & ~15
+        if (length) spans(x + place, dy + place, dx + place, length, s, z, low, high, cut, sums, kind, bounds)
+        const left = bytes & 15
+        if (left) {
+          place += length
+          // the last few: filled up with one of them, whose dy is 0
+          v128.store(sums, v128.load32_splat(x + place))
+          v128.store(sums, f32x4.splat(0), 16)
+          memory.copy(sums, x + place, left)
+          memory.copy(sums + 16, dy + place, left)
+          spans(sums, sums + 16, sums + 32, 16, s, z, low, high, cut, sums, kind, bounds)
+          memory.copy(dx + place, sums + 32, left)
         }
       }
       if (scaleStep) {
