@@ -42,10 +42,8 @@ const restriction = (
     }
   )
 
-const anyValue = (): Restriction => restriction("FloatRestrictValue", {}, (v) => v, [])
-
-/** Any value: the restriction where none is declared. */
-export const float: Restriction = anyValue()
+/** Any value: the restriction where none is declared. It has no state, so that one serves all. */
+export const float: Restriction = restriction("FloatRestrictValue", {}, (v) => v, [])
 /**
  * Any value.
  *
@@ -55,7 +53,7 @@ export const float: Restriction = anyValue()
  * - errors:   none
  * - source:   Brevitas, core/restrict_val.py
  */
-export const FloatRestrictValue = Injector.component("FloatRestrictValue", {}, anyValue)
+export const FloatRestrictValue = Injector.component("FloatRestrictValue", {}, () => float)
 
 /**
  * Any positive value, learned as its logarithm.
