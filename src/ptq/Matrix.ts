@@ -1,0 +1,186 @@
+/**
+ * Dense matrices in double precision, row after row, and the factorizations that post-training algorithms need.
+ *
+ * Room: ptq (level 5). Imports: effect's `Result`. Laws: test/ptq/Matrix.test.ts.
+ */
+import { Result } from "effect"
+
+export interface Matrix {
+  readonly rows: number
+  readonly columns: number
+  readonly data: Float64Array
+}
+
+/** A matrix that has no such factor: at this row it is not positive. */
+export interface NotPositive {
+  readonly row: number
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------
+
+export const zeros = (rows: number, columns: number): Matrix => ({
+  rows,
+  columns,
+  data: new Float64Array(rows * columns)
+})
+
+export const make = (rows: number, columns: number, values: ArrayLike<number>): Matrix => ({
+  rows,
+  columns,
+  data: Float64Array.from(values)
+})
+
+export const copy = ({ rows, columns, data }: Matrix): Matrix => ({ rows, columns, data: data.slice() })
+
+// ---- operations ---------------------------------------------------------------------------------------------
+
+export const at = ({ columns, data }: Matrix, row: number, column: number): number =>
+  data[row * columns + column] as number
+
+export const row = ({ columns, data }: Matrix, i: number): Float64Array => data.subarray(i * columns, (i + 1) * columns)
+
+export const transpose = (a: Matrix): Matrix => {
+  const t = zeros(a.columns, a.rows)
+  for (let i = 0; i < a.rows; i++)
+    for (let j = 0; j < a.columns; j++) t.data[j * a.rows + i] = a.data[i * a.columns + j] as number
+  return t
+}
+
+export const diagonal = (a: Matrix): Float64Array => Float64Array.from({ length: a.rows }, (_, i) => at(a, i, i))
+
+/** The same rows and columns in another order: element `(i, j)` is that of `(order[i], order[j])`. */
+export const permuted = (a: Matrix, order: ArrayLike<number>): Matrix => {
+  const b = zeros(a.rows, a.columns)
+  for (let i = 0; i < a.rows; i++) {
+    const from = (order[i] as number) * a.columns
+    for (let j = 0; j < a.columns; j++) b.data[i * a.columns + j] = a.data[from + (order[j] as number)] as number
+  }
+  return b
+}
+
+/** `a b`. */
+export const product = (a: Matrix, b: Matrix): Matrix => {
+  const c = zeros(a.rows, b.columns)
+  const n = b.columns
+  for (let i = 0; i < a.rows; i++) {
+    const to = row(c, i)
+    for (let k = 0; k < a.columns; k++) {
+      const x = at(a, i, k)
+      const from = k * n
+      for (let j = 0; j < n; j++) to[j] = (to[j] as number) + x * (b.data[from + j] as number)
+    }
+  }
+  return c
+}
+
+/** `a x`. */
+export const times = (a: Matrix, x: ArrayLike<number>): Float64Array => {
+  const y = new Float64Array(a.rows)
+  for (let i = 0; i < a.rows; i++) {
+    const from = i * a.columns
+    let sum = 0
+    for (let j = 0; j < a.columns; j++) sum += (a.data[from + j] as number) * (x[j] as number)
+    y[i] = sum
+  }
+  return y
+}
+
+/** The same with a number added to the diagonal. */
+export const damped = (a: Matrix, by: number): Matrix => {
+  const b = copy(a)
+  for (let i = 0; i < a.rows; i++) b.data[i * a.columns + i] = at(a, i, i) + by
+  return b
+}
+
+// ---- factorizations -----------------------------------------------------------------------------------------
+
+/**
+ * The upper triangular `U` with `A^-1 = U^T U`, of a symmetric positive matrix: one factorization from the last row to the first
+ * (`A = R R^T` with `R` upper triangular) and the inverse of its factor, since `U = R^-1`. Source: Golub and Van Loan, Matrix
+ * Computations, section 4.2.
+ */
+export const inverseFactor = (a: Matrix): Result.Result<Matrix, NotPositive> => {
+  const n = a.rows
+  // rows of the transposed factor lie together: l[j] is the column j of R, from 0 to j
+  const l = copy(a).data
+  for (let j = n - 1; j >= 0; j--) {
+    const own = j * n
+    const pivot = l[own + j] as number
+    if (!(pivot > 0) || pivot === Number.POSITIVE_INFINITY) return Result.fail({ row: j })
+    const root = Math.sqrt(pivot)
+    for (let i = 0; i <= j; i++) l[own + i] = (l[own + i] as number) / root
+    for (let k = j - 1; k >= 0; k--) {
+      const by = l[own + k] as number
+      const to = k * n
+      if (by !== 0) for (let i = 0; i <= k; i++) l[to + i] = (l[to + i] as number) - by * (l[own + i] as number)
+    }
+  }
+  return Result.succeed(upperInverse(n, l))
+}
+
+/** The inverse of an upper triangular matrix whose columns are the rows of `l`. */
+const upperInverse = (n: number, l: Float64Array): Matrix => {
+  const inverse = zeros(n, n)
+  const u = inverse.data
+  // row i of the inverse from those below: u[i] = (e_i - sum_k>i R[i][k] u[k]) / R[i][i]
+  for (let i = n - 1; i >= 0; i--) {
+    const own = i * n
+    const pivot = l[own + i] as number
+    for (let k = i + 1; k < n; k++) {
+      const by = l[k * n + i] as number
+      const from = k * n
+      if (by !== 0) for (let j = k; j < n; j++) u[own + j] = (u[own + j] as number) - by * (u[from + j] as number)
+    }
+    for (let j = i + 1; j < n; j++) u[own + j] = (u[own + j] as number) / pivot
+    u[own + i] = 1 / pivot
+  }
+  return inverse
+}
+
+/** The inverse of a symmetric positive matrix. */
+export const inverse = (a: Matrix): Result.Result<Matrix, NotPositive> =>
+  Result.map(inverseFactor(a), (u) => {
+    const n = a.rows
+    const b = zeros(n, n)
+    // A^-1 = U^T U: the rows of U one after the other
+    for (let k = 0; k < n; k++)
+      for (let i = k; i < n; i++) {
+        const by = at(u, k, i)
+        const [to, from] = [i * n, k * n]
+        if (by !== 0)
+          for (let j = k; j < n; j++) b.data[to + j] = (b.data[to + j] as number) + by * (u.data[from + j] as number)
+      }
+    return b
+  })
+
+/** The upper triangular `U` with `A = U^T U`, of a symmetric positive matrix. */
+export const upperFactor = (a: Matrix): Result.Result<Matrix, NotPositive> => {
+  const n = a.rows
+  const u = copy(a)
+  for (let k = 0; k < n; k++) {
+    const own = k * n
+    const pivot = u.data[own + k] as number
+    if (!(pivot > 0) || pivot === Number.POSITIVE_INFINITY) return Result.fail({ row: k })
+    const root = Math.sqrt(pivot)
+    for (let j = 0; j < n; j++) u.data[own + j] = j < k ? 0 : (u.data[own + j] as number) / root
+    for (let i = k + 1; i < n; i++) {
+      const by = u.data[own + i] as number
+      const to = i * n
+      if (by !== 0)
+        for (let j = i; j < n; j++) u.data[to + j] = (u.data[to + j] as number) - by * (u.data[own + j] as number)
+    }
+  }
+  return Result.succeed(u)
+}
+
+/** The largest eigenvalue of a symmetric matrix, by powers of it: `v <- A v / |A v|` from `start`. */
+export const largestEigenvalue = (a: Matrix, start: ArrayLike<number>, steps: number): number => {
+  const unit = (x: Float64Array): Float64Array => {
+    const norm = Math.hypot(...x)
+    return x.map((value) => value / norm)
+  }
+  let v = unit(Float64Array.from(start))
+  for (let i = 0; i < steps; i++) v = unit(times(a, v))
+  const w = times(a, v)
+  return w.reduce((sum, value, i) => sum + value * (v[i] as number), 0)
+}
