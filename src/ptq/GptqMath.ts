@@ -49,11 +49,6 @@ export const weightOf = (columns: Matrix.Matrix, order: ReadonlyArray<number>): 
   return weight
 }
 
-/** `to -= by * from`, a row each. */
-const subtract = (to: Float64Array, by: number, from: Float64Array): void => {
-  for (let i = 0; i < to.length; i++) to[i] = (to[i] as number) - by * (from[i] as number)
-}
-
 /** Rounds the columns `begin ..` of `w` (rows here) in order; `factor[t - shift]` says how the error of t spreads. */
 export const spread = (
   w: Matrix.Matrix,
@@ -71,13 +66,15 @@ export const spread = (
       const values = Matrix.row(w, t)
       const pivot = Matrix.at(factor, t - shift, t - shift)
       const quantized = quantize(order[t] as number, values)
-      const error = values.map((value, i) => (value - (quantized[i] as number)) / pivot)
+      const error = values.slice()
+      for (let i = 0; i < error.length; i++) error[i] = ((error[i] as number) - (quantized[i] as number)) / pivot
       errors.push(error)
-      for (let s = t; s < to; s++) subtract(Matrix.row(w, s), Matrix.at(factor, t - shift, s - shift), error)
+      for (let s = t; s < to; s++)
+        Matrix.subtractAll(Matrix.row(w, s), [error], [Matrix.at(factor, t - shift, s - shift)])
     }
     for (let s = to; s < count; s++) {
-      const rest = Matrix.row(w, s)
-      for (const [i, error] of errors.entries()) subtract(rest, Matrix.at(factor, from + i - shift, s - shift), error)
+      const by = errors.map((_, i) => Matrix.at(factor, from + i - shift, s - shift))
+      Matrix.subtractAll(Matrix.row(w, s), errors, by)
     }
   }
 }

@@ -101,38 +101,76 @@ export const damped = (a: Matrix, by: number): Matrix => {
  */
 export const inverseFactor = (a: Matrix): Result.Result<Matrix, NotPositive> => {
   const n = a.rows
-  // rows of the transposed factor lie together: l[j] is the column j of R, from 0 to j
-  const l = copy(a).data
-  for (let j = n - 1; j >= 0; j--) {
-    const own = j * n
-    const pivot = l[own + j] as number
-    if (!(pivot > 0) || pivot === Number.POSITIVE_INFINITY) return Result.fail({ row: j })
-    const root = Math.sqrt(pivot)
-    for (let i = 0; i <= j; i++) l[own + i] = (l[own + i] as number) / root
-    for (let k = j - 1; k >= 0; k--) {
-      const by = l[own + k] as number
-      const to = k * n
-      if (by !== 0) for (let i = 0; i <= k; i++) l[to + i] = (l[to + i] as number) - by * (l[own + i] as number)
+  // rows of the transposed factor lie together: row j of l is the column j of R, from 0 to j
+  const l = copy(a)
+  const column = (j: number): Float64Array => l.data.subarray(j * n, j * n + j + 1)
+  for (let last = n; last > 0; last -= together) {
+    const first = Math.max(0, last - together)
+    for (let j = last - 1; j >= first; j--) {
+      const own = column(j)
+      const pivot = own[j] as number
+      if (!(pivot > 0) || pivot === Number.POSITIVE_INFINITY) return Result.fail({ row: j })
+      const root = Math.sqrt(pivot)
+      for (let i = 0; i <= j; i++) own[i] = (own[i] as number) / root
+      for (let k = j - 1; k >= first; k--) subtractAll(column(k), [own], [own[k] as number], k + 1)
     }
+    const done = Array.from({ length: last - first }, (_, i) => column(first + i))
+    for (let k = first - 1; k >= 0; k--)
+      subtractAll(
+        column(k),
+        done,
+        done.map((own) => own[k] as number),
+        k + 1
+      )
   }
-  return Result.succeed(upperInverse(n, l))
+  return Result.succeed(upperInverse(n, l.data))
+}
+
+/** How many rows are taken off at a time: their sums stay in registers. */
+const together = 4
+
+/** `to[i] -= sum_k by_k from_k[i]` for i below `length`. */
+export const subtractAll = (
+  to: Float64Array,
+  from: ReadonlyArray<Float64Array>,
+  by: ReadonlyArray<number>,
+  length = to.length
+): void => {
+  const count = from.length
+  let k = 0
+  for (; k + 4 <= count; k += 4) {
+    const [a, b, c, d] = [from[k], from[k + 1], from[k + 2], from[k + 3]] as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array
+    ]
+    const [p, q, r, s] = [by[k], by[k + 1], by[k + 2], by[k + 3]] as [number, number, number, number]
+    for (let i = 0; i < length; i++)
+      to[i] =
+        (to[i] as number) - (p * (a[i] as number) + q * (b[i] as number) + r * (c[i] as number) + s * (d[i] as number))
+  }
+  for (; k < count; k++) {
+    const [a, p] = [from[k] as Float64Array, by[k] as number]
+    for (let i = 0; i < length; i++) to[i] = (to[i] as number) - p * (a[i] as number)
+  }
 }
 
 /** The inverse of an upper triangular matrix whose columns are the rows of `l`. */
 const upperInverse = (n: number, l: Float64Array): Matrix => {
   const inverse = zeros(n, n)
-  const u = inverse.data
-  // row i of the inverse from those below: u[i] = (e_i - sum_k>i R[i][k] u[k]) / R[i][i]
+  // row i of the inverse from those below: u[i] = (e_i - sum_k>i R[i][k] u[k]) / R[i][i]; row k begins at its column k
   for (let i = n - 1; i >= 0; i--) {
-    const own = i * n
-    const pivot = l[own + i] as number
-    for (let k = i + 1; k < n; k++) {
-      const by = l[k * n + i] as number
-      const from = k * n
-      if (by !== 0) for (let j = k; j < n; j++) u[own + j] = (u[own + j] as number) - by * (u[from + j] as number)
+    const own = row(inverse, i)
+    for (let k = i + 1; k < n; k += together) {
+      const end = Math.min(n, k + together)
+      const rows = Array.from({ length: end - k }, (_, j) => row(inverse, k + j).subarray(k))
+      const by = rows.map((_, j) => l[(k + j) * n + i] as number)
+      subtractAll(own.subarray(k), rows, by)
     }
-    for (let j = i + 1; j < n; j++) u[own + j] = (u[own + j] as number) / pivot
-    u[own + i] = 1 / pivot
+    const pivot = l[i * n + i] as number
+    for (let j = i + 1; j < n; j++) own[j] = (own[j] as number) / pivot
+    own[i] = 1 / pivot
   }
   return inverse
 }
