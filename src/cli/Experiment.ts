@@ -37,17 +37,9 @@ export interface Result {
 
 const batchSize = 32
 
-const images = (dataset: Dataset.Dataset): Classifier.Images => ({
-  count: dataset.count,
-  height: dataset.height,
-  width: dataset.width,
-  pixels: (indices) => Dataset.pixels(dataset, indices),
-  labels: (indices) => Dataset.labels(dataset, indices)
-})
-
 const learn = (label: string, model: Layer.Layer, plan: Plan, epochs: number, rate: number) =>
   Progress.track(label, epochs * Math.ceil(plan.train.count / batchSize), ({ update }) =>
-    Classifier.fit(model, images(plan.train), {
+    Classifier.fit(model, Dataset.reader(plan.train), {
       epochs,
       batchSize,
       optimizer: Optimizer.adam(rate),
@@ -118,7 +110,7 @@ const snapshot = (model: Layer.Layer) =>
 
 /** Runs the whole comparison; the tensors of the answer's states live in the surrounding Scope. */
 export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
-  const test = images(plan.test)
+  const test = Dataset.reader(plan.test)
   const trainFloat = Effect.scoped(
     Effect.gen(function* () {
       const network = yield* Network.make(undefined, plan.train.height, plan.seed)
@@ -143,7 +135,7 @@ export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
     Effect.gen(function* () {
       const network = yield* Network.make(scheme, plan.train.height, plan.seed)
       yield* State.load(network.model, float.kept, "float")
-      yield* Classifier.calibrate(network.model, images(plan.train), calibrationSteps + 1, batchSize)
+      yield* Classifier.calibrate(network.model, Dataset.reader(plan.train), calibrationSteps + 1, batchSize)
       const accuracyBefore = yield* Classifier.accuracy(network.model, test)
       const tuning = Math.max(1, Math.ceil(plan.epochs / 2))
       const msPerStep = yield* learn(scheme.name, network.model, plan, tuning, 5e-4)

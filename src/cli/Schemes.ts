@@ -36,7 +36,7 @@ const binaryWeight = Injector.make("BinaryWeight", {
   signed: true
 })
 
-const schemes: ReadonlyArray<Scheme> = [
+export const all: ReadonlyArray<Scheme> = [
   { name: "int8", weight: ScaledInt.Int8WeightPerTensorFloat, weightBits: 8, input, activation },
   {
     name: "int4",
@@ -48,7 +48,7 @@ const schemes: ReadonlyArray<Scheme> = [
   { name: "binary", weight: binaryWeight, weightBits: 1, input, activation }
 ]
 
-export const names: ReadonlyArray<string> = schemes.map(({ name }) => name)
+export const names: ReadonlyArray<string> = all.map(({ name }) => name)
 
 /** No scheme or catalogue entry has this name. */
 export class UnknownQuantizer extends Data.TaggedError("UnknownQuantizer")<{
@@ -61,4 +61,4 @@ export class UnknownQuantizer extends Data.TaggedError("UnknownQuantizer")<{
   }
 }
 
-export const find = (name: string): Scheme | undefined => schemes.find((scheme) => scheme.name === name)
+export const find = (name: string): Scheme | undefined => all.find((scheme) => scheme.name === name)

@@ -8,7 +8,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Clamp from "../op/Clamp.ts"
 import * as Range from "../op/Range.ts"
+import * as Relu from "../op/Relu.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Gradient from "../tensor/Gradient.ts"
 import type { BitWidth } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as Module from "./Module.ts"
@@ -97,6 +99,8 @@ const learnedNorm = (label: string, given: Normed) => {
     clamped,
     children: { stats, statsInputViewShapeImpl: view, scalingImpl, restrictClampScaling },
     own: { parameters: { value: tf.tidy(begin) } },
+    normOf: (state: Brick.State, x: tf.Tensor): tf.Tensor =>
+      Brick.call(stats, { ...state, trial: undefined }, "stats", view.apply(x))[0],
     norms: (state: Brick.State, x: tf.Tensor): Norms => {
       const viewed = view.apply(x)
       // a norm is never on trial: what is searched for is the scale after the clip
@@ -138,14 +142,25 @@ export const ParameterPreScalingWeightNorm = Brick.component(
 /** The largest l1 norm of integer weights, from the accumulator's bits and the input's format. */
 type Bound = (accumulator: tf.Tensor, inputBitWidth: tf.Tensor, inputIsSigned: boolean) => tf.Tensor
 
+/** The norm `of(x)` of each channel. */
+type NormOf = (x: tf.Tensor) => tf.Tensor
+
+/** What rounding in float32 may add to the integers, relative to what they are made of: of a quotient, its shift, a norm. */
+const margin = 2 ** -22
+
+/** What is missing to a larger norm, which the gradient does not see. */
+const excess = (d: tf.Tensor, larger: tf.Tensor): tf.Tensor => Gradient.stopped(tf.sub(larger, d))
+
 const bounded = (
   label: string,
   given: Aware,
   bound: Bound,
   centre: (state: Brick.State, weight: tf.Tensor) => tf.Tensor,
+  /** a norm that the integers do not exceed in float32 either; absent: the norm itself is one */
+  safe?: (centred: tf.Tensor, weight: tf.Tensor, of: NormOf) => tf.Tensor,
   more: Readonly<Record<string, Brick.Brick>> = {}
 ): PreScaling => {
-  const { clamped, children, own, norms } = learnedNorm(label, given)
+  const { clamped, children, own, norms, normOf } = learnedNorm(label, given)
   const { accumulatorBitWidthImpl: accumulatorBitWidth } = given
   const needed = <A>(value: A | undefined, option: string): A => {
     if (value !== undefined) return value
@@ -154,11 +169,22 @@ const bounded = (
   return Brick.make(label, { ...children, accumulatorBitWidth, ...more }, own, {
     apply: (state: Brick.State, weight: tf.Tensor, inputBitWidth?: tf.Tensor, inputIsSigned?: boolean) => {
       const [bits, signed] = [needed(inputBitWidth, "inputBitWidth"), needed(inputIsSigned, "inputIsSigned")]
-      const { d, g, s, memory } = norms(state, centre(state, weight))
+      const centred = centre(state, weight)
+      const { d, g, s, memory } = norms(state, centred)
+      const sure =
+        safe === undefined
+          ? d
+          : tf.add(
+              d,
+              excess(
+                d,
+                safe(centred, weight, (x) => normOf(state, x))
+              )
+            )
       const [accumulator] = Brick.call(accumulatorBitWidth, state, "accumulatorBitWidth")
-      const highest = bound(accumulator, bits, signed)
+      const highest = tf.mul(bound(accumulator, bits, signed), 1 - margin)
       const norm = Clamp.between(tf.div(g, s), tf.scalar(Number.NEGATIVE_INFINITY), highest)
-      return [clamped(tf.div(d, norm)), memory] as const
+      return [clamped(tf.div(sure, norm)), memory] as const
     }
   })
 }
@@ -167,7 +193,8 @@ const bounded = (
  * The pre-scale of accumulator-aware quantization (A2Q): the learned norm in integer steps stays below what the accumulator
  * holds, whatever the inputs are.
  *
- * - formula:  `y = M(d / min(g / s, U))`, `U = (2^(P-1) - 1) * 2^(S-N)`; `d`, `g`, `s` as in `ParameterPreScalingWeightNorm`
+ * - formula:  `y = M(d / min(g / s, U (1 - e)))`, `U = (2^(P-1) - 1) * 2^(S-N)`, `e = 2^-22`, so that rounding in float32 does not
+ *   exceed it either; `d`, `g`, `s` as in `ParameterPreScalingWeightNorm`
  * - shapes:   `w [...d] -> y [...preScalingShape]`
  * - gradient: through the norm into the weight; to `value` and the scale where the bound is not active, else to the widths
  * - errors:   InvalidOptions for several layers, and when called without the input's format
@@ -185,7 +212,8 @@ export const AccumulatorAwareParameterPreScaling = Brick.component(
  * The pre-scale of A2Q+: as `AccumulatorAwareParameterPreScaling` on weights with zero mean for each channel, whose norm may be
  * larger.
  *
- * - formula:  `y = M(d / min(g / s, U))` of `w - mean(w)`, `U = (2^P - 2) / (2^N - 1)`
+ * - formula:  `y = M(d / min(g / s, U (1 - e)))`, `d = 2 max(|c+|, |c-|) + e |w|`, `c = w - mean(w)`, `U = (2^P - 2) / (2^N - 1)`,
+ *   `e = 2^-22`: d is the norm of c, but for what the mean leaves in float32, which must not become a sum of integers
  * - shapes:   `w [...d] -> y [...preScalingShape]`
  * - gradient: through the norm and the mean into the weight; to `value` and the scale where the bound is not active
  * - errors:   InvalidOptions for several layers or another zero-point than PreZeroCenterZeroPoint, and without the input's format
@@ -210,6 +238,12 @@ export const AccumulatorAwareZeroCenterParameterPreScaling = Brick.component(
       const one = tf.scalar(1)
       return tf.add(weight, Brick.call(preZeroPoint, state, "preZeroPoint", weight, one, one)[0])
     }
-    return bounded(label, given, Range.centredL1Bound, centre, { preZeroPoint })
+    // a mean in float32 leaves a rest, which the integers must not make a sum of: both signs keep to half of the bound
+    const safe = (centred: tf.Tensor, weight: tf.Tensor, of: NormOf): tf.Tensor => {
+      const [above, below] = [of(Relu.relu(centred)), of(Relu.relu(tf.neg(centred)))]
+      const larger = tf.add(above, Relu.relu(tf.sub(below, above)))
+      return tf.add(tf.mul(larger, 2), tf.mul(of(weight), margin))
+    }
+    return bounded(label, given, Range.centredL1Bound, centre, safe, { preZeroPoint })
   }
 )

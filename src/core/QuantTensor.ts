@@ -7,6 +7,7 @@
  *
  * Room: core (level 2). Imports: the family of this file. Laws: test/core/QuantTensor*.test.ts.
  */
+export * from "./QuantAlign.ts"
 export * from "./QuantArithmetic.ts"
 export {
   type Bounds,

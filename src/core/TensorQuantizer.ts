@@ -87,18 +87,36 @@ export const quantize = (self: TensorQuantizer, x: tf.Tensor, training = false, 
   return self.apply({ ...state, ...self.prepare(state) }, x, external)[0]
 }
 
-/** Groups merged back into the shape of the input; what was not grouped stays as it is. */
+/** What `make` answers, made when it is first asked for. */
+const lazily = <A>(make: () => A): (() => A) => {
+  const made: Array<A> = []
+  return () => {
+    if (made.length === 0) made.push(make())
+    return made[0] as A
+  }
+}
+
+/**
+ * Groups merged back into the shape of the input; what was not grouped stays as it is. Scale and zero-point, which take as much memory
+ * as the value, are repeated over their groups when they are first read: many look at the value alone.
+ */
 export const merged = (quantized: Quantized, view: View, shape: ReadonlyArray<number>): Quantized => {
   if (view.groups === undefined) return quantized
   const { size, dim } = view.groups
   const { value, scale, zeroPoint, input } = quantized
   const whole = (x: tf.Tensor): tf.Tensor => ViewOp.ungroup(x, size, dim, shape)
+  const scales = lazily(() => whole(scale))
+  const zeroPoints = lazily(() => whole(zeroPoint))
   return {
     ...quantized,
     ...(input !== undefined && { input: whole(input) }),
     value: whole(value),
-    scale: whole(scale),
-    zeroPoint: whole(zeroPoint),
+    get scale() {
+      return scales()
+    },
+    get zeroPoint() {
+      return zeroPoints()
+    },
     grouped: { value, scale, zeroPoint, size, dim }
   }
 }

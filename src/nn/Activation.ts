@@ -1,19 +1,20 @@
 /**
  * Quantized activations: identity, ReLU, hard tanh, sigmoid and tanh.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `core`, `inject`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `inject`, `quant`, `tensor`, `./Slot.ts`, `./Weightless.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
-import type { Module } from "../core/Module.ts"
 import * as QuantInvariant from "../core/QuantInvariant.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type * as Injector from "../inject/Injector.ts"
-import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, MissingInput } from "../tensor/Errors.ts"
-import * as Layer from "./Layer.ts"
-import * as Slot from "./Slot.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import type { Form } from "./Form.ts"
+import type * as Layer from "./Layer.ts"
+import type * as Slot from "./Slot.ts"
+import type * as Slots from "./Slots.ts"
+import * as Weightless from "./Weightless.ts"
 
 export interface Options<P, W, PI, I> {
   readonly actQuant?: Slot.Quant<P, W>
@@ -26,18 +27,9 @@ export interface Options<P, W, PI, I> {
   readonly returnQuantTensor?: boolean
 }
 
-export interface Activation extends Layer.Layer {
-  readonly actQuant: QuantProxy | undefined
-  readonly inputQuant: QuantProxy | undefined
-}
+export type Activation = Weightless.Weightless<"act" | "input">
 
-interface Erased {
-  readonly actQuant?: Slot.Erased
-  readonly act?: Slot.Overrides
-  readonly inputQuant?: Slot.Erased
-  readonly input?: Slot.Overrides
-  readonly returnQuantTensor?: boolean
-}
+type Erased = Slots.Given<"act" | "input"> & { readonly returnQuantTensor?: boolean }
 
 /** A function of plain values, whose results lie on no grid. */
 const plain =
@@ -47,39 +39,18 @@ const plain =
 
 const layer = (
   kind: string,
-  f: (x: Layer.Value) => Layer.Value,
+  f: (x: Layer.Value, isQuantized: boolean) => Layer.Value,
   fallback: Injector.Any,
+  form: Form,
   options: Erased
 ): Effect.Effect<Activation, Layer.BuildError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const nothing = yield* Effect.acquireRelease(
-      Effect.sync(() => tf.scalar(0)),
-      (zero) => Effect.sync(() => zero.dispose())
-    )
-    const module: Module = { kind, weight: nothing, outChannels: 0, outputChannelAxis: 0 }
-    const actQuant = yield* Slot.proxyFor("activation", options.actQuant, options.act, fallback, () => module)
-    const inputQuant = yield* Slot.proxyFor("input", options.inputQuant, options.input, null, () => module)
-    const proxies = Object.entries({ actQuant, inputQuant }).flatMap(([name, proxy]) =>
-      proxy === undefined ? [] : [[name, proxy] as const]
-    )
-    const through = (
-      proxy: QuantProxy | undefined,
-      states: Layer.States,
-      x: Layer.Value,
-      mode: Layer.Mode
-    ): readonly [Layer.Value, Layer.States] =>
-      proxy === undefined ? [x, states] : Layer.quantize(states, proxy, QuantTensor.dequantized(x), mode)
-    const apply: Layer.Layer["apply"] = (states, x, mode) => {
-      const [input, afterInput] = through(inputQuant, states, x, mode)
-      const [y, after] = through(actQuant, afterInput, f(input), mode)
-      if (options.returnQuantTensor !== true) return [QuantTensor.dequantized(y), after]
-      if (!QuantTensor.isQuantTensor(y) && !Layer.mayBePlain(mode))
-        throw new MissingInput({ quantizer: `the output of ${kind}, asked for as a quant tensor`, missing: ["scale"] })
-      return [y, after]
-    }
-    const cells = proxies.map(([name, proxy]) => [name, proxy.cell] as const)
-    return { kind, actQuant, inputQuant, proxies, cells, apply }
-  })
+  Weightless.make(
+    kind,
+    { act: ["activation", fallback], input: ["input", null] },
+    options,
+    (x: Layer.Value, call) => call.quantized("act", f(call.quantized("input", x), call.acts("act"))),
+    form
+  )
 
 /**
  * Quantizes what runs through; 8 bits signed unless told otherwise.
@@ -95,7 +66,7 @@ const layer = (
 export const quantIdentity = <P, PI, const W extends Slot.Overrides = {}, const I extends Slot.Overrides = {}>(
   options: Options<P, W, PI, I> = {}
 ): Effect.Effect<Activation, Layer.BuildError, Scope.Scope> =>
-  layer("QuantIdentity", (x) => x, ScaledInt.Int8ActPerTensorFloat, options as unknown as Erased)
+  layer("QuantIdentity", (x) => x, ScaledInt.Int8ActPerTensorFloat, { op: "identity" }, options as unknown as Erased)
 
 /**
  * Rectifies and quantizes; 8 bits unsigned unless told otherwise. A quantized input that is not quantized again keeps its format.
@@ -111,7 +82,13 @@ export const quantIdentity = <P, PI, const W extends Slot.Overrides = {}, const 
 export const quantReLU = <P, PI, const W extends Slot.Overrides = {}, const I extends Slot.Overrides = {}>(
   options: Options<P, W, PI, I> = {}
 ): Effect.Effect<Activation, Layer.BuildError, Scope.Scope> =>
-  layer("QuantReLU", QuantInvariant.relu, ScaledInt.Uint8ActPerTensorFloat, options as unknown as Erased)
+  layer(
+    "QuantReLU",
+    QuantInvariant.relu,
+    ScaledInt.Uint8ActPerTensorFloat,
+    { op: "relu" },
+    options as unknown as Erased
+  )
 
 interface Bounds {
   /** also told to the quantizer, as `minVal` and `maxVal`; default: -1 */
@@ -147,7 +124,8 @@ export const quantHardTanh = <P, PI, const W extends Slot.Overrides = {}, const 
   const told = { ...rest, act: { minVal, maxVal, ...rest.act } }
   const clipped = (x: Layer.Value): Layer.Value => QuantInvariant.hardTanh(x, minVal, maxVal)
   // a quantizer clips by itself
-  return layer("QuantHardTanh", rest.actQuant === null ? clipped : (x) => x, ScaledInt.Int8ActPerTensorFloat, told)
+  const f = (x: Layer.Value, isQuantized: boolean): Layer.Value => (isQuantized ? x : clipped(x))
+  return layer("QuantHardTanh", f, ScaledInt.Int8ActPerTensorFloat, { op: "hardTanh", low: minVal, high: maxVal }, told)
 }
 
 /**
@@ -164,7 +142,13 @@ export const quantHardTanh = <P, PI, const W extends Slot.Overrides = {}, const 
 export const quantSigmoid = <P, PI, const W extends Slot.Overrides = {}, const I extends Slot.Overrides = {}>(
   options: Options<P, W, PI, I> = {}
 ): Effect.Effect<Activation, Layer.BuildError, Scope.Scope> =>
-  layer("QuantSigmoid", plain(tf.sigmoid), ScaledInt.Uint8ActPerTensorFloat, options as unknown as Erased)
+  layer(
+    "QuantSigmoid",
+    plain(tf.sigmoid),
+    ScaledInt.Uint8ActPerTensorFloat,
+    { op: "sigmoid" },
+    options as unknown as Erased
+  )
 
 /**
  * The hyperbolic tangent, quantized; 8 bits signed unless told otherwise.
@@ -180,4 +164,4 @@ export const quantSigmoid = <P, PI, const W extends Slot.Overrides = {}, const I
 export const quantTanh = <P, PI, const W extends Slot.Overrides = {}, const I extends Slot.Overrides = {}>(
   options: Options<P, W, PI, I> = {}
 ): Effect.Effect<Activation, Layer.BuildError, Scope.Scope> =>
-  layer("QuantTanh", plain(tf.tanh), ScaledInt.Int8ActPerTensorFloat, options as unknown as Erased)
+  layer("QuantTanh", plain(tf.tanh), ScaledInt.Int8ActPerTensorFloat, { op: "tanh" }, options as unknown as Erased)

@@ -1,14 +1,16 @@
 /**
  * Quantized convolutions of sequences, images and volumes.
  *
- * Room: nn (level 4). Imports: effect, `op`, `tensor`, `./Weighted.ts`.
+ * Room: nn (level 4). Imports: effect, `op`, `tensor`, `./Weighted.ts`, `./Weightless.ts`.
  */
 import type { Effect, Scope } from "effect"
 import * as Convolution from "../op/Convolution.ts"
 import * as ConvolutionNd from "../op/ConvolutionNd.ts"
+import { type Form, padOf } from "./Form.ts"
 import type * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as Weighted from "./Weighted.ts"
+import * as Weightless from "./Weightless.ts"
 
 type Pair = readonly [number, number]
 type Triple = readonly [number, number, number]
@@ -50,19 +52,24 @@ const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) =>
 const made = (
   kind: string,
   { inChannels, outChannels, kernelSize, groups = 1 }: Common<ReadonlyArray<number>>,
+  form: Form,
   formula: Weighted.Shape["formula"],
   options: unknown
 ): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> =>
   Weighted.make(
     {
       kind,
+      form,
       weightShape: [...kernelSize, inChannels / groups, outChannels],
       fanIn: product(kernelSize) * (inChannels / groups),
       outChannels,
       outputChannelAxis: kernelSize.length + 1,
       products: product(kernelSize) * (inChannels / groups),
       check: () => Weighted.wholeGroups(kind, inChannels, outChannels, groups),
-      formula
+      formula: (x, weight, bias) => {
+        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
+        return formula(x, weight, bias)
+      }
     },
     options as Weighted.Erased
   )
@@ -90,9 +97,11 @@ export const quantConv1d = <
 >(
   options: Options1d<PW, W, PB, B, PI, I, PO, O>
 ): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
-  const { strides = [1], padding: pad = "valid", dilations = [1], groups } = options
+  const { strides = [1], padding: pad = "valid", dilations = [1], groups = 1 } = options
+  const sides = typeof pad === "string" || typeof pad === "number" ? pad : [pad]
+  const form: Form = { op: "conv", strides, dilations, groups, pad: padOf(sides, 1) }
   const lie = { stride: strides[0], pad, dilation: dilations[0], groups }
-  return made("QuantConv1d", options, (x, weight, bias) => ConvolutionNd.conv1d(x, weight, lie, bias), options)
+  return made("QuantConv1d", options, form, (x, weight, bias) => ConvolutionNd.conv1d(x, weight, lie, bias), options)
 }
 
 /**
@@ -118,9 +127,10 @@ export const quantConv2d = <
 >(
   options: Options<PW, W, PB, B, PI, I, PO, O>
 ): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
-  const { strides = [1, 1], padding: pad = "valid", dilations = [1, 1], groups } = options
+  const { strides = [1, 1], padding: pad = "valid", dilations = [1, 1], groups = 1 } = options
+  const form: Form = { op: "conv", strides, dilations, groups, pad: padOf(pad, 2) }
   const lie = { strides, pad, dilations, groups }
-  return made("QuantConv2d", options, (x, weight, bias) => Convolution.conv2d(x, weight, lie, bias), options)
+  return made("QuantConv2d", options, form, (x, weight, bias) => Convolution.conv2d(x, weight, lie, bias), options)
 }
 
 /**
@@ -146,7 +156,8 @@ export const quantConv3d = <
 >(
   options: Options3d<PW, W, PB, B, PI, I, PO, O>
 ): Effect.Effect<Weighted.Weighted, Layer.BuildError, Scope.Scope> => {
-  const { strides = [1, 1, 1], padding: pad = "valid", dilations = [1, 1, 1], groups } = options
+  const { strides = [1, 1, 1], padding: pad = "valid", dilations = [1, 1, 1], groups = 1 } = options
+  const form: Form = { op: "conv", strides, dilations, groups, pad: padOf(pad, 3) }
   const lie = { strides, pad, dilations, groups }
-  return made("QuantConv3d", options, (x, weight, bias) => ConvolutionNd.conv3d(x, weight, lie, bias), options)
+  return made("QuantConv3d", options, form, (x, weight, bias) => ConvolutionNd.conv3d(x, weight, lie, bias), options)
 }

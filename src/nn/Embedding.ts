@@ -1,7 +1,8 @@
 /**
  * A quantized table of vectors.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `core`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`,
+ * `./Slots.ts`, `./Weightless.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
@@ -10,12 +11,14 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, TrackedModule } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, MissingInput } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Layer from "./Layer.ts"
 import * as Slot from "./Slot.ts"
+import * as Slots from "./Slots.ts"
+import * as Weightless from "./Weightless.ts"
 
 export interface Options<P, W> {
   readonly numEmbeddings: number
@@ -101,23 +104,23 @@ export const quantEmbedding = <P, const W extends Slot.Overrides = {}>(
     }
     const fallback = ScaledInt.Int8WeightPerTensorFloat
     const weightQuant = yield* Slot.proxyFor("weight", quant, overrides, fallback, module)
-    const proxies = weightQuant === undefined ? [] : [["weightQuant", weightQuant] as const]
+    const proxies = Slots.named({ weightQuant })
     const { paddingIndex, returnQuantTensor } = plainly
     const apply: Embedding["apply"] = (states, indices, mode) => {
       const weight = Layer.stateOf(states, own).parameters.weight as tf.Tensor
       const [table, after] =
         weightQuant === undefined ? [weight, states] : Layer.quantize(states, weightQuant, weight, mode)
-      const looked = QuantTensor.rows(table, indices)
-      if (Result.isFailure(looked)) throw looked.failure
-      const found = looked.success
+      const looked = Result.mapError(QuantTensor.rows(table, indices), (error) =>
+        error._tag === "InvalidOptions" ? wrong(error.option, error.reason) : error
+      )
+      const found = Weightless.thrown(looked)
       const padded = (y: tf.Tensor): tf.Tensor =>
         paddingIndex === undefined ? y : withoutPadding(y, indices, paddingIndex)
-      const plain = !QuantTensor.isQuantTensor(found) && Layer.mayBePlain(mode)
-      if (returnQuantTensor !== true || plain) return [padded(QuantTensor.dequantized(found)), after]
-      if (!QuantTensor.isQuantTensor(found))
-        throw new MissingInput({ quantizer: `the output of ${kind}, asked for as a quant tensor`, missing: ["scale"] })
-      return [{ ...found, value: padded(found.value) }, after]
+      if (returnQuantTensor === true && QuantTensor.isQuantTensor(found))
+        return [{ ...found, value: padded(found.value) }, after]
+      if (returnQuantTensor === true && !Layer.mayBePlain(mode)) throw Weightless.plainAnswer(kind)
+      return [padded(QuantTensor.dequantized(found)), after]
     }
-    const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
+    const cells = [["", own] as const, ...Slots.cellsOf(proxies)]
     return { kind, own, weightQuant, proxies, cells, apply }
   })

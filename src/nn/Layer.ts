@@ -24,6 +24,7 @@ import {
 } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type { Form } from "./Form.ts"
 import { evaluation, type Mode, mayBePlain, skips } from "./Mode.ts"
 
 /** What runs through layers. */
@@ -40,6 +41,8 @@ export interface Stateful {
   /** cells by name; "" is the layer's own, the others are its proxies'. Several names may hold one cell (sharing). */
   readonly cells: ReadonlyArray<readonly [name: string, cell: Cell.Cell]>
   readonly proxies: ReadonlyArray<readonly [name: string, proxy: QuantProxy]>
+  /** what it computes apart from its quantizers; absent: only `apply` knows */
+  readonly form?: Form
 }
 
 /** What a layer may answer: one value, or several. */

@@ -1,21 +1,34 @@
 /**
  * The quantized fully connected layer.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `op`, `tensor`, `./Weighted.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `op`, `./Weighted.ts`, `./Weightless.ts`.
  */
-import type * as tf from "@tensorflow/tfjs-core"
+import * as tf from "@tensorflow/tfjs-core"
 import type { Effect, Scope } from "effect"
 import * as Linalg from "../op/Linalg.ts"
 import type * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as Weighted from "./Weighted.ts"
+import * as Weightless from "./Weightless.ts"
 
 export interface Options<PW, W, PB, B, PI, I, PO, O> extends Weighted.Options<PW, W, PB, B, PI, I, PO, O> {
   readonly inFeatures: number
   readonly outFeatures: number
 }
 
-/** `y = x W + b` with `x [n, in]`, `W [in, out]`, `b [out]`. */
+const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) => a * b, 1)
+
+/**
+ * A quantized affine map of each row.
+ *
+ * - formula:  `y = Q(x) Q(W) + Q(b)`, each `Q` where there is a quantizer
+ * - shapes:   `x [...d, in], W [in, out], b [out] -> y [...d, out]`
+ * - gradient: through every quantizer
+ * - errors:   ShapeMismatch for other inputs; MissingInput where a quantizer or a quant tensor needs formats that are not there
+ * - source:   Brevitas, nn/quant_linear.py
+ *
+ * @since 0.1.0
+ */
 export const quantLinear = <
   PW,
   PB,
@@ -31,13 +44,19 @@ export const quantLinear = <
   Weighted.make(
     {
       kind: "QuantLinear",
+      form: { op: "linear" },
       weightShape: [options.inFeatures, options.outFeatures],
       fanIn: options.inFeatures,
       outChannels: options.outFeatures,
       outputChannelAxis: 1,
       products: options.inFeatures,
-      formula: (x, weight, bias) =>
-        Linalg.linear(x as tf.Tensor2D, weight as tf.Tensor2D, bias as tf.Tensor1D | undefined)
+      formula: (x, weight, bias) => {
+        Weightless.expectShape("QuantLinear", x, ["...", options.inFeatures])
+        const rows = x.shape.slice(0, -1)
+        const flat = rows.length === 1 ? x : tf.reshape(x, [product(rows), options.inFeatures])
+        const y = Linalg.linear(flat as tf.Tensor2D, weight as tf.Tensor2D, bias as tf.Tensor1D | undefined)
+        return rows.length === 1 ? y : tf.reshape(y, [...rows, options.outFeatures])
+      }
     },
     options as unknown as Weighted.Erased
   )

@@ -41,7 +41,7 @@ export const without = (mode: Mode, slots: Iterable<Slot> = [...parameterSlots, 
 
 /** Whether quantizers of a slot hand on what they get. */
 export const skips = (mode: Mode, slot: Slot | undefined): boolean =>
-  slot !== undefined && mode.without !== undefined && mode.without.has(slot)
+  slot !== undefined && mode.without?.has(slot) === true
 
 /** Whether values may be plain that have a format otherwise. */
 export const mayBePlain = ({ without }: Mode): boolean => without !== undefined && without.size > 0

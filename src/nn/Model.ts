@@ -4,9 +4,20 @@
  * Room: nn (level 4). Imports: tfjs, `core`, `op`, `./Layer.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import { Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Relu from "../op/Relu.ts"
-import { type Layer, located, type Mode, type Stateful, type States, type Value, type Values } from "./Layer.ts"
+import type { Form } from "./Form.ts"
+import {
+  type Layer,
+  located,
+  type Mode,
+  mayBePlain,
+  type Stateful,
+  type States,
+  type Value,
+  type Values
+} from "./Layer.ts"
 
 const joined = (outer: string, inner: string): string => (inner === "" ? outer : `${outer}.${inner}`)
 
@@ -24,12 +35,15 @@ const together = (kind: string, layers: Readonly<Record<string, Stateful>>): Sta
 /** A model made of layers by name. */
 export interface Composed<In = Value, Out extends Values = Value> extends Layer<In, Out> {
   readonly layers: Readonly<Record<string, Stateful>>
+  /** the same model of other layers by the same names */
+  readonly over: (layers: Readonly<Record<string, Stateful>>) => Composed<In, Out>
 }
 
 /** Layers one after the other, in the order of the record; its names begin the names of the state. */
 export const sequential = (layers: Readonly<Record<string, Layer>>): Composed => ({
   ...together("Sequential", layers),
   layers,
+  over: (others) => sequential(others as Readonly<Record<string, Layer>>),
   apply: (states, x, mode) =>
     Object.entries(layers).reduce<ReturnType<Layer["apply"]>>(
       ([y, after], [name, layer]) => located(name, () => layer.apply(after, y, mode)),
@@ -73,6 +87,7 @@ export const functional = <Layers extends Readonly<Record<string, Stateful>>, In
 ): Composed<In, Out> => ({
   ...together("Functional", layers),
   layers,
+  over: (others) => functional(others as Layers, f),
   apply: (states, x, mode) => {
     const { reached, functions } = calls(layers, states, mode)
     const y = f(functions, x)
@@ -80,16 +95,48 @@ export const functional = <Layers extends Readonly<Record<string, Stateful>>, In
   }
 })
 
-/** A layer without state, from a function of the float value. */
-export const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor): Layer => ({
+/** A layer without state, from a function of the float value; what it computes may be told as data, too. */
+export const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor, form?: Form): Layer => ({
   kind,
+  ...(form !== undefined && { form }),
   cells: [],
   proxies: [],
   apply: (states, x) => [f(QuantTensor.dequantized(x)) as Value, states]
 })
 
+/**
+ * The same two values, the second on the grid of the first, which must be a quant tensor of integers: for a sum of layers that do not
+ * share a quantizer.
+ *
+ * ```ts
+ * Model.functional({ left, right, align: Model.alignScales, add }, (layer, x) => layer.add(layer.align([layer.left(x), layer.right(x)])))
+ * ```
+ *
+ * Where both layers are made for each other, `outputQuant: left.outputQuant` lets the second share the quantizer of the first.
+ *
+ * - formula:  `(a, alignScales(b, a))`
+ * - shapes:   `a, b [...d] -> a, b [...d]`
+ * - gradient: `da = dy_a`, `db = dy_b` where b lies in the range of the grid
+ * - errors:   FormatMismatch where a is plain, of minifloats or of groups; ShapeMismatch
+ * - source:   Jacob et al. 2018, arXiv:1712.05877 (appendix A.2)
+ *
+ * @category layers
+ * @since 0.3.0
+ */
+export const alignScales: Layer<readonly [Value, Value], readonly [Value, Value]> = {
+  kind: "AlignScales",
+  cells: [],
+  proxies: [],
+  apply: (states, [a, b], mode) => {
+    if (mayBePlain(mode) && !QuantTensor.isQuantTensor(a)) return [[a, b], states]
+    const aligned = QuantTensor.alignScales(b, a)
+    if (Result.isFailure(aligned)) throw aligned.failure
+    return [[a, aligned.success], states]
+  }
+}
+
 /** All axes but the first become one. */
-export const flatten: Layer = stateless("Flatten", (x) => tf.reshape(x, [x.shape[0] as number, -1]))
+export const flatten: Layer = stateless("Flatten", (x) => tf.reshape(x, [x.shape[0] as number, -1]), { op: "flatten" })
 
 /** `max(x, 0)`, not quantized. */
-export const relu: Layer = stateless("ReLU", Relu.relu)
+export const relu: Layer = stateless("ReLU", Relu.relu, { op: "relu" })

@@ -1,7 +1,7 @@
 /**
  * Batch normalization, as a layer, as a quantized scale and bias, and merged into the layer before it.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `core`, `op`, `proxy`, `tensor`, `./Layer.ts`, `./Weighted.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `op`, `proxy`, `tensor`, `./Layer.ts`, `./Weighted.ts`, `./Weightless.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
@@ -14,6 +14,7 @@ import * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as State from "./State.ts"
 import * as Weighted from "./Weighted.ts"
+import * as Weightless from "./Weightless.ts"
 
 /** A layer that normalizes; its own cell has `weight`, `bias`, and `runningMean`, `runningVar` in its memory. */
 export interface Normalizing extends Layer.Layer {
@@ -63,8 +64,7 @@ export const batchNorm = (options: NormOptions): Effect.Effect<Normalizing, Inva
     const kind = "BatchNorm"
     const apply: Layer.Layer["apply"] = (states, given, mode) => {
       const x = QuantTensor.dequantized(given)
-      if (x.shape.at(-1) !== channels)
-        throw new ShapeMismatch({ what: `the input of ${kind}`, expected: `[..., ${channels}]`, actual: x.shape })
+      Weightless.expectShape(kind, x, ["...", channels])
       const { parameters, memory } = Layer.stateOf(states, own)
       const [scale, offset] = [parameters.weight as tf.Tensor, parameters.bias as tf.Tensor]
       const [mean, variance] = [memory.runningMean as tf.Tensor, memory.runningVar as tf.Tensor]
@@ -74,6 +74,8 @@ export const batchNorm = (options: NormOptions): Effect.Effect<Normalizing, Inva
       }
       const batch = BatchNorm.moments(x)
       const count = x.size / channels
+      // of nothing there are no statistics
+      if (count === 0) return [BatchNorm.byBatch(x, batch, scale, offset, epsilon), states]
       const moved = (old: tf.Tensor, now: tf.Tensor): tf.Tensor =>
         tf.add(tf.mul(old, 1 - momentum), tf.mul(now, momentum))
       const next = {
@@ -82,7 +84,8 @@ export const batchNorm = (options: NormOptions): Effect.Effect<Normalizing, Inva
       }
       return [BatchNorm.byBatch(x, batch, scale, offset, epsilon), Layer.remember(states, own, next)]
     }
-    return { kind, own, channels, epsilon, cells: [["", own] as const], proxies: [], apply }
+    const form = { op: "batchNorm", epsilon, over: "channels" } as const
+    return { kind, form, own, channels, epsilon, cells: [["", own] as const], proxies: [], apply }
   })
 
 // ---- as a scale and a bias ----------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ export const quantScaleBias = <
   return Weighted.make(
     {
       kind: "QuantScaleBias",
+      form: { op: "scaleBias" },
       weightShape: [channels],
       fanIn: 1,
       outChannels: channels,
@@ -125,6 +129,7 @@ export const quantScaleBias = <
       products: 1,
       initial: () => ({ weight: tf.ones([channels]), bias: tf.zeros([channels]) }),
       formula: (x, weight, bias) => {
+        Weightless.expectShape("QuantScaleBias", x, ["...", channels])
         const y = tf.mul(x, weight)
         return bias === undefined ? y : tf.add(y, bias)
       }
@@ -170,20 +175,22 @@ export const mergeInto = (
     Effect.gen(function* () {
       const { weight, bias } = LeasedRef.current(layer.own).parameters as { weight: tf.Tensor; bias?: tf.Tensor }
       const { outputChannelAxis: axis, kind } = layer
-      if (weight.shape[axis] !== statistics.weight.size) {
-        const expected = `[${weight.shape[axis]}]`
-        const actual = statistics.weight.shape
-        return yield* new ShapeMismatch({ what: `the normalization after ${kind}`, expected, actual })
-      }
+      const channels = weight.shape[axis]
+      for (const [name, { shape }] of Object.entries(statistics))
+        if (!(shape.length === 1 && shape[0] === channels)) {
+          const what = `the ${name} of the normalization after ${kind}`
+          return yield* new ShapeMismatch({ what, expected: `[${channels}]`, actual: shape })
+        }
       const merged = yield* Effect.acquireRelease(
         Effect.sync(() => mergedWith(weight, bias, axis, scaleAndBias(statistics, epsilon))),
         (made) => Effect.sync(() => tf.dispose(made))
       )
-      if (bias === undefined) {
-        const { memory, parameters } = LeasedRef.current(layer.own)
-        Cell.commit(layer.own, { memory, parameters: { ...parameters, bias: tf.zeros(merged.bias.shape) } })
-      }
-      return yield* State.assign(layer, merged)
+      if (bias !== undefined) return yield* State.assign(layer, merged)
+      const { memory, parameters } = LeasedRef.current(layer.own)
+      Cell.commit(layer.own, { memory, parameters: { ...parameters, bias: tf.zeros(merged.bias.shape) } })
+      return yield* Effect.onError(State.assign(layer, merged), () =>
+        Effect.sync(() => Cell.commit(layer.own, { memory, parameters }))
+      )
     })
   )
 

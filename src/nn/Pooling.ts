@@ -1,12 +1,14 @@
 /**
  * Pools without state: the largest value of windows, and their averages. `Truncated.ts` has the average pools of integers.
  *
- * Room: nn (level 4). Imports: effect, `core`, `op`, `./Layer.ts`.
+ * Room: nn (level 4). Imports: effect, `core`, `op`, `./Layer.ts`, `./Weightless.ts`.
  */
-import { Result } from "effect"
+import type { Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type * as Pool from "../op/Pool.ts"
+import { type Form, padOf } from "./Form.ts"
 import type { Layer, Value } from "./Layer.ts"
+import * as Weightless from "./Weightless.ts"
 
 /** How windows lie: sizes for height and width; strides default to the size, so that windows do not overlap. */
 export interface Options {
@@ -15,14 +17,22 @@ export interface Options {
   readonly pad?: Pool.Options["pad"]
 }
 
-const layer = <E>(kind: string, f: (x: Value) => Result.Result<Value, E>): Layer => ({
+const formOf = (op: "maxPool" | "averagePool", { size, strides = size, pad = "valid" }: Options): Form => ({
+  op,
+  size,
+  strides,
+  dilations: [1, 1],
+  pad: padOf(pad, 2)
+})
+
+const layer = <E>(kind: string, form: Form, f: (x: Value) => Result.Result<Value, E>): Layer => ({
   kind,
+  form,
   cells: [],
   proxies: [],
   apply: (states, x) => {
-    const y = f(x)
-    if (Result.isFailure(y)) throw y.failure
-    return [y.success, states]
+    Weightless.expectShape(kind, x, ["n", "h", "w", "c"])
+    return [Weightless.thrown(f(x)), states]
   }
 })
 
@@ -37,7 +47,8 @@ const layer = <E>(kind: string, f: (x: Value) => Result.Result<Value, E>): Layer
  *
  * @since 0.3.0
  */
-export const maxPool2d = (options: Options): Layer => layer("MaxPool2d", (x) => QuantTensor.maxPool2d(x, options))
+export const maxPool2d = (options: Options): Layer =>
+  layer("MaxPool2d", formOf("maxPool", options), (x) => QuantTensor.maxPool2d(x, options))
 
 /**
  * The average of each window, zeros around the image included; of quantized values the sums, on a finer grid.
@@ -50,4 +61,5 @@ export const maxPool2d = (options: Options): Layer => layer("MaxPool2d", (x) => 
  *
  * @since 0.3.0
  */
-export const avgPool2d = (options: Options): Layer => layer("AvgPool2d", (x) => QuantTensor.avgPool2d(x, options))
+export const avgPool2d = (options: Options): Layer =>
+  layer("AvgPool2d", formOf("averagePool", options), (x) => QuantTensor.avgPool2d(x, options))

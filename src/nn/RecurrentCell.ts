@@ -64,11 +64,7 @@ const gathered = (
 // ---- RNN ----------------------------------------------------------------------------------------------------
 
 /** `h' = Q_io(f(Q_acc(sum)))`. */
-export const rnn = (
-  site: Site,
-  quantizers: Slots.Given<RnnSlot>,
-  nonlinearity: (x: tf.Tensor) => tf.Tensor
-): Make =>
+export const rnn = (site: Site, quantizers: Slots.Given<RnnSlot>, nonlinearity: (x: tf.Tensor) => tf.Tensor): Make =>
   Effect.gen(function* () {
     const { name, hasBias, ioQuant } = site
     const bare = yield* Slots.bareModule(site.kind)

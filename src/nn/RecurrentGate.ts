@@ -31,6 +31,8 @@ export interface Weight {
 }
 
 export interface Gate {
+  /** `layers.0.1.inputGateParams` */
+  readonly name: string
   readonly inputWeight: Weight
   readonly hiddenWeight: Weight
   /** where the bias is */
@@ -158,7 +160,7 @@ export const make = (place: Place, options: Options): Effect.Effect<Gate, Resolu
       [`${name}.hiddenWeight`, hidden] as const,
       ...Slots.cellsOf(proxies)
     ]
-    return { inputWeight, hiddenWeight: { own: hidden, weightQuant }, own, biasQuant, cells, proxies }
+    return { name, inputWeight, hiddenWeight: { own: hidden, weightQuant }, own, biasQuant, cells, proxies }
   })
 
 // ---- operations ---------------------------------------------------------------------------------------------
@@ -181,6 +183,8 @@ export const quantized = (gate: Gate, thread: Thread.Thread, input: Layer.Value)
     bias:
       bias === undefined || gate.biasQuant === undefined
         ? bias
-        : QuantTensor.dequantized(Thread.quantized(thread, gate.biasQuant, bias, products()))
+        : QuantTensor.dequantized(
+            Layer.located(gate.name, () => Thread.quantized(thread, gate.biasQuant, bias, products()))
+          )
   }
 }

@@ -157,9 +157,7 @@ const stateAt = (
   index: number,
   zeros: () => tf.Tensor
 ): Layer.Value =>
-  given === undefined
-    ? zeros()
-    : Thread.activation(thread, proxy, tf.squeeze(tf.slice(value(given), index, 1), [0]))
+  given === undefined ? zeros() : Thread.activation(thread, proxy, tf.squeeze(tf.slice(value(given), index, 1), [0]))
 
 /** The whole stack. */
 export const apply = (self: Stack, thread: Thread.Thread, given: Given): Answer => {

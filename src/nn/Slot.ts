@@ -33,6 +33,15 @@ export type Declaration<P, W> = Injector.Injector<P> &
 /** A declaration, the proxy of another layer (which is then shared), or `null` for none. */
 export type Quant<P, W> = Declaration<P, W> | QuantProxy.QuantProxy | null
 
+/** What is handed on beside the layer where the input has a format. */
+type WithFormat<P, W> = Injector.Merge<WithLayer<P, W>, { readonly signed: boolean | undefined }>
+
+/** A declaration for the integers of a quantized input, whose sign it need not know itself; or a proxy to share, or none. */
+export type OfIntegers<P, W> =
+  | (Injector.Injector<P> & Injector.Check<WithFormat<P, W>, "slot"> & Injector.CheckLet<WithFormat<P, {}>, W>)
+  | QuantProxy.QuantProxy
+  | null
+
 /** The same without its types, behind the functions that have checked them. */
 export type Erased = Injector.Any | QuantProxy.QuantProxy | null
 

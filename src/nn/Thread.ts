@@ -1,7 +1,7 @@
 /**
  * States on their way through one call of a layer that calls its quantizers many times.
  *
- * Room: nn (level 4). Imports: tfjs types, `core`, `proxy`, `tensor`, `./Layer.ts`.
+ * Room: nn (level 4). Imports: tfjs types, `core`, `proxy`, `tensor`, `./Layer.ts`, `./Mode.ts`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
@@ -11,6 +11,7 @@ import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Tree from "../tensor/Tree.ts"
 import * as Layer from "./Layer.ts"
+import { skips } from "./Mode.ts"
 
 /** The states reached so far, and the mode; it lives within one call of `apply`. */
 export interface Thread {
@@ -35,7 +36,7 @@ const replaced = (before: tf.Tensor, after: tf.Tensor): tf.Tensor => {
  */
 const begun = ({ states, mode }: Thread, cell: Cell.Cell): Layer.States => {
   const state = Layer.stateOf(states, cell)
-  if (!mode.training || state.quantizer === undefined) return states
+  if (!mode.training || state.quantizer === undefined || skips(mode, state.slot)) return states
   const { parameters: before, memory } = state
   const after = state.quantizer.prepare({ parameters: before, memory, training: true })
   if (after.parameters === before && after.memory === memory) return states
@@ -63,6 +64,13 @@ export const quantized = (
 ): Layer.Value => {
   if (proxy === undefined) return x
   const [y, after] = Layer.quantize(thread.states, proxy, QuantTensor.dequantized(x), thread.mode, external)
+  thread.states = after
+  return y
+}
+
+/** Calls a layer within this one. */
+export const call = <In, Out extends Layer.Values>(thread: Thread, layer: Layer.Layer<In, Out>, x: In): Out => {
+  const [y, after] = layer.apply(thread.states, x, thread.mode)
   thread.states = after
   return y
 }

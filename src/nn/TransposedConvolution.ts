@@ -1,8 +1,9 @@
 /**
  * Quantized transposed convolutions of sequences, images and volumes.
  *
- * Room: nn (level 4). Imports: effect, `core`, `op`, `tensor`, `./Layer.ts`, `./Weighted.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `op`, `tensor`, `./Layer.ts`, `./Weighted.ts`, `./Weightless.ts`.
  */
+import * as tf from "@tensorflow/tfjs-core"
 import type { Effect, Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as ConvolutionTransposed from "../op/ConvolutionTransposed.ts"
@@ -10,6 +11,7 @@ import { InvalidOptions } from "../tensor/Errors.ts"
 import type * as Layer from "./Layer.ts"
 import type { Overrides } from "./Slot.ts"
 import * as Weighted from "./Weighted.ts"
+import * as Weightless from "./Weightless.ts"
 
 type Pair = readonly [number, number]
 
@@ -42,6 +44,19 @@ export interface Options3d<PW, W, PB, B, PI, I, PO, O>
 
 const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) => a * b, 1)
 
+/** The outputs of all groups side by side: scales along them are those of one group, over and over. */
+const perGroup = (weight: Layer.Value, axis: number, groups: number): Layer.Value => {
+  if (groups === 1 || !QuantTensor.isIntegral(weight) || (weight.scale.shape[axis] ?? 1) === 1) return weight
+  return QuantTensor.map(weight, (part) =>
+    (part.shape[axis] ?? 1) === 1
+      ? part
+      : tf.concat(
+          Array.from({ length: groups }, () => part),
+          axis
+        )
+  )
+}
+
 const made = (
   kind: string,
   options: Windows<ReadonlyArray<number>>
@@ -55,11 +70,13 @@ const made = (
   return Weighted.make(
     {
       kind,
+      form: { op: "convTranspose", strides, pad, dilations, outputPadding, groups },
       weightShape: [...kernelSize, outChannels / groups, inChannels],
       fanIn: product(kernelSize) * (outChannels / groups),
       outChannels,
       outputChannelAxis: kernelSize.length,
       products: QuantTensor.transposedProducts(kernelSize, strides, inChannels, groups),
+      perOutput: (weight) => perGroup(weight, kernelSize.length, groups),
       check: () =>
         Weighted.wholeGroups(kind, inChannels, outChannels, groups) ??
         (tooMuch === -1
@@ -69,7 +86,10 @@ const made = (
               option: "outputPadding",
               reason: `must be less than the stride or the dilation; on axis ${tooMuch} it is ${outputPadding[tooMuch]}`
             })),
-      formula: (x, weight, bias) => ConvolutionTransposed.convTranspose(x, weight, lie, bias)
+      formula: (x, weight, bias) => {
+        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
+        return ConvolutionTransposed.convTranspose(x, weight, lie, bias)
+      }
     },
     options as unknown as Weighted.Erased
   )
@@ -81,7 +101,8 @@ const made = (
  * - formula:  `y = convTranspose(Q(x), Q(W)) + Q(b)`, as `ConvolutionTransposed.convTranspose`, each `Q` where there is a quantizer
  * - shapes:   `x [n, w, in], W [k, out / groups, in], b [out] -> y [n, ow, out]`
  * - gradient: through every quantizer
- * - errors:   InvalidOptions where the groups do not divide the channels, or the output padding is too large
+ * - errors:   InvalidOptions where the groups do not divide the channels, or the output padding is too large;
+ *   ShapeMismatch for other inputs
  * - source:   Brevitas, nn/quant_convtranspose.py
  *
  * @since 0.3.0

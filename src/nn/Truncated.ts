@@ -1,79 +1,58 @@
 /**
  * Integer layers that end in a truncation: average pools, whose sums are cut to fewer bits, and accumulators that are requantized.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `core`, `op`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`.
+ * Room: nn (level 4). Imports: effect, `core`, `op`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`, `./Weightless.ts`.
  */
-import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Result, type Scope } from "effect"
-import type { Module } from "../core/Module.ts"
+import { Effect, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type * as Injector from "../inject/Injector.ts"
 import * as Resize from "../op/Resize.ts"
-import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, MissingInput, ShapeMismatch } from "../tensor/Errors.ts"
+import { InvalidOptions, MissingInput } from "../tensor/Errors.ts"
+import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
-import * as Slot from "./Slot.ts"
+import type * as Slot from "./Slot.ts"
+import type * as Slots from "./Slots.ts"
+import * as Weightless from "./Weightless.ts"
 
 type Pair = readonly [number, number]
 
 export interface Options<P, T> {
   /** how integers are cut; it needs the format of the input; default: `TruncTo8bit` for pools, none for an accumulator */
-  readonly truncQuant?: Slot.Quant<P, T>
+  readonly truncQuant?: Slot.OfIntegers<P, T>
   readonly trunc?: T
   /** answer with scale, zero-point and width; default: true, for only integers can be cut again */
   readonly returnQuantTensor?: boolean
 }
 
-interface Erased {
-  readonly truncQuant?: Slot.Erased
-  readonly trunc?: Slot.Overrides
-  readonly returnQuantTensor?: boolean
-}
+type Erased = Slots.Given<"trunc"> & { readonly returnQuantTensor?: boolean }
 
-export interface Truncated extends Layer.Layer {
-  readonly truncQuant: QuantProxy | undefined
-}
-
-const missing = (kind: string, why: string): never => {
-  throw new MissingInput({ quantizer: `${kind} (${why})`, missing: ["scale"] })
-}
-
-const thrown = <A, E>(result: Result.Result<A, E>): A => {
-  if (Result.isFailure(result)) throw result.failure
-  return result.success
-}
+export type Truncated = Weightless.Weightless<"trunc">
 
 const layer = (
   kind: string,
-  f: (x: Layer.Value) => Layer.Value,
+  f: (x: Layer.Value, isCut: boolean) => Layer.Value,
   fallback: Injector.Any | null,
-  options: Erased
-): Effect.Effect<Truncated, Layer.BuildError, Scope.Scope> =>
-  Effect.gen(function* () {
-    const nothing = yield* Effect.acquireRelease(
-      Effect.sync(() => tf.scalar(0)),
-      (zero) => Effect.sync(() => zero.dispose())
-    )
-    const module: Module = { kind, weight: nothing, outChannels: 0, outputChannelAxis: 0 }
-    const truncQuant = yield* Slot.proxyFor("activation", options.truncQuant, options.trunc, fallback, () => module)
-    const proxies = truncQuant === undefined ? [] : [["truncQuant", truncQuant] as const]
-    const cut = (states: Layer.States, x: Layer.Value, mode: Layer.Mode): readonly [Layer.Value, Layer.States] => {
-      if (truncQuant === undefined) return [x, states]
-      if (Layer.mayBePlain(mode) && !QuantTensor.isQuantTensor(x)) return [x, states]
-      if (!QuantTensor.isIntegral(x)) return missing(kind, "the input has no integers to cut: quantize it before")
-      const { scale, zeroPoint, bitWidth, signed } = x
-      return Layer.quantize(states, truncQuant, x.value, mode, { scale, zeroPoint, bitWidth, signed })
-    }
-    const apply: Layer.Layer["apply"] = (states, x, mode) => {
-      const [y, after] = cut(states, f(x), mode)
-      if (options.returnQuantTensor === false) return [QuantTensor.dequantized(y), after]
-      return QuantTensor.isQuantTensor(y) || Layer.mayBePlain(mode)
-        ? [y, after]
-        : missing(kind, "its output was asked for as a quant tensor; else give returnQuantTensor: false")
-    }
-    return { kind, truncQuant, proxies, cells: proxies.map(([name, proxy]) => [name, proxy.cell] as const), apply }
-  })
+  options: Erased,
+  form?: Form
+): Effect.Effect<Truncated, Layer.BuildError, Scope.Scope> => {
+  const told = { ...options, returnQuantTensor: options.returnQuantTensor ?? true }
+  return Weightless.make(
+    kind,
+    { trunc: ["activation", fallback] },
+    told,
+    (x: Layer.Value, call) => {
+      const isCut = call.acts("trunc")
+      const y = f(x, isCut)
+      if (!isCut || (Layer.mayBePlain(call.mode) && !QuantTensor.isQuantTensor(y))) return y
+      if (!QuantTensor.isIntegral(y))
+        throw new MissingInput({ quantizer: `${kind}, whose input has no integers to cut,`, missing: ["scale"] })
+      const { scale, zeroPoint, bitWidth, signed } = y
+      return call.quantized("trunc", y, { scale, zeroPoint, bitWidth, signed })
+    },
+    form
+  )
+}
 
 const whole = (what: string, option: string, sizes: ReadonlyArray<number>): InvalidOptions | undefined =>
   sizes.every((size) => Number.isInteger(size) && size > 0)
@@ -86,7 +65,8 @@ const whole = (what: string, option: string, sizes: ReadonlyArray<number>): Inva
  * - formula:  `y = T(sum of the window)` with the scale `s / (kh kw)`, where `T` cuts as its quantizer says
  * - shapes:   `x [n, h, w, c] -> y [n, oh, ow, c]`
  * - gradient: `dx = dy / (kh kw)`, summed over the windows that hold the place
- * - errors:   InvalidOptions for sizes that cannot be; MissingInput where the input has no integers
+ * - errors:   InvalidOptions for sizes that cannot be; ShapeMismatch for other than images; MissingInput where the input has no
+ *   integers
  * - source:   Brevitas, nn/quant_avg_pool.py (TruncAvgPool2d)
  *
  * @since 0.3.0
@@ -103,11 +83,18 @@ export const truncAvgPool2d = <P, const T extends Slot.Overrides = {}>(
   if (wrong !== undefined) return Effect.fail(wrong)
   return layer(
     "TruncAvgPool2d",
-    (x) => thrown(QuantTensor.avgPool2d(x, { size: kernelSize, strides })),
+    (x) => {
+      Weightless.expectShape("TruncAvgPool2d", x, ["n", "h", "w", "c"])
+      return Weightless.thrown(QuantTensor.avgPool2d(x, { size: kernelSize, strides }))
+    },
     ScaledInt.TruncTo8bit,
-    options as unknown as Erased
+    options as unknown as Erased,
+    { op: "averagePool", size: kernelSize, strides, dilations: [1, 1], pad: "valid" }
   )
 }
+
+/** How long the longest of so many parts of an axis is, as even as they can be. */
+const largestPart = (input: number, output: number): number => input - (output - 1) * Math.floor(input / output)
 
 /**
  * An average pool of integers to a size of its own: means over as even parts of the image as there are, cut to fewer bits.
@@ -115,7 +102,8 @@ export const truncAvgPool2d = <P, const T extends Slot.Overrides = {}>(
  * - formula:  `y = T(mean of the part * k)` with the scale `s / k`, `k` the size of the largest part
  * - shapes:   `x [n, h, w, c] -> y [n, oh, ow, c]`
  * - gradient: `dx = dy / size of the part`, summed over the parts that hold the place
- * - errors:   InvalidOptions for sizes that cannot be; ShapeMismatch for other than images; MissingInput where the input has no integers
+ * - errors:   InvalidOptions for sizes that cannot be; ShapeMismatch for other than images; MissingInput where the input has no
+ *   integers, or nothing cuts and the parts differ in size
  * - source:   Brevitas, nn/quant_avg_pool.py (TruncAdaptiveAvgPool2d)
  *
  * @since 0.3.0
@@ -126,15 +114,14 @@ export const truncAdaptiveAvgPool2d = <P, const T extends Slot.Overrides = {}>(
   const { outputSize } = options
   const wrong = whole("TruncAdaptiveAvgPool2d", "outputSize", outputSize)
   if (wrong !== undefined) return Effect.fail(wrong)
-  const [oh, ow] = outputSize
-  const pooled = (x: Layer.Value): Layer.Value => {
-    const shape = QuantTensor.shapeOf(x)
-    if (shape.length !== 4)
-      throw new ShapeMismatch({ what: "the input of TruncAdaptiveAvgPool2d", expected: "[n, h, w, c]", actual: shape })
-    const [h, w] = [shape[1] as number, shape[2] as number]
-    const size = (input: number, output: number): number => input - (output - 1) * Math.floor(input / output)
+  const pooled = (x: Layer.Value, isCut: boolean): Layer.Value => {
+    Weightless.expectShape("TruncAdaptiveAvgPool2d", x, ["n", "h", "w", "c"])
+    const [, h = 0, w = 0] = QuantTensor.shapeOf(x)
     const value = Resize.averages(QuantTensor.dequantized(x), outputSize)
-    return QuantTensor.averagesOf(value, x, size(h, oh) * size(w, ow))
+    const [tall, wide] = [largestPart(h, outputSize[0]), largestPart(w, outputSize[1])]
+    // means over parts of different sizes lie on one grid only where they are cut to it
+    const isEven = tall * outputSize[0] === h && wide * outputSize[1] === w
+    return isCut || isEven ? QuantTensor.averagesOf(value, x, tall * wide) : value
   }
   return layer("TruncAdaptiveAvgPool2d", pooled, ScaledInt.TruncTo8bit, options as unknown as Erased)
 }
@@ -153,4 +140,4 @@ export const truncAdaptiveAvgPool2d = <P, const T extends Slot.Overrides = {}>(
 export const quantAccumulator = <P, const T extends Slot.Overrides = {}>(
   options: Options<P, T>
 ): Effect.Effect<Truncated, Layer.BuildError, Scope.Scope> =>
-  layer("QuantAccumulator", (x) => x, null, options as unknown as Erased)
+  layer("QuantAccumulator", (x) => x, null, options as unknown as Erased, { op: "identity" })

@@ -1,14 +1,14 @@
 /**
  * Layers that make images larger and keep quantized values on their grid.
  *
- * Room: nn (level 4). Imports: tfjs, `core`, `op`, `tensor`, `./Layer.ts`.
+ * Room: nn (level 4). Imports: tfjs, `core`, `op`, `./Layer.ts`, `./Weightless.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Resize from "../op/Resize.ts"
 import * as Round from "../op/Round.ts"
-import { ShapeMismatch } from "../tensor/Errors.ts"
 import type { Layer, Value } from "./Layer.ts"
+import * as Weightless from "./Weightless.ts"
 
 /** How large: by a factor for height and width, or to a size. */
 export type Options =
@@ -18,9 +18,8 @@ export type Options =
 const both = (x: number | readonly [number, number]): readonly [number, number] => (typeof x === "number" ? [x, x] : x)
 
 const sizeOf = (options: Options, x: Value, kind: string): Resize.Size => {
+  Weightless.expectShape(kind, x, ["n", "h", "w", "c"])
   const shape = QuantTensor.shapeOf(x)
-  if (shape.length !== 4)
-    throw new ShapeMismatch({ what: `the input of ${kind}`, expected: "[n, h, w, c]", actual: shape })
   if ("size" in options) return both(options.size)
   const [tall, wide] = both(options.scaleFactor)
   return [Math.floor((shape[1] as number) * tall), Math.floor((shape[2] as number) * wide)]

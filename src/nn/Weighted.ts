@@ -15,6 +15,7 @@ import * as ScaledInt from "../quant/ScaledInt.ts"
 import { InvalidOptions, MissingInput, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
+import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
 import * as Slot from "./Slot.ts"
 
@@ -30,8 +31,10 @@ export interface Options<PW, W, PB, B, PI, I, PO, O> {
   readonly outputQuant?: Slot.Quant<PO, O>
   readonly output?: O
   readonly returnQuantTensor?: boolean
-  /** seeds the initial weight and bias, uniform within `1 / sqrt(inputs of an output)`; default: 0 */
+  /** seeds the initial weight and bias, which are drawn evenly from `-initialBound` to `initialBound`; default: 0 */
   readonly seed?: number
+  /** default: `1 / sqrt(inputs of an output)` */
+  readonly initialBound?: number
   /** default: true */
   readonly hasBias?: boolean
 }
@@ -47,6 +50,7 @@ export interface Erased {
   readonly output?: Slot.Overrides
   readonly returnQuantTensor?: boolean
   readonly seed?: number
+  readonly initialBound?: number
   readonly hasBias?: boolean
 }
 
@@ -63,6 +67,7 @@ export interface Weighted extends Layer.Layer {
 
 export interface Shape {
   readonly kind: string
+  readonly form?: Form
   readonly weightShape: ReadonlyArray<number>
   readonly fanIn: number
   readonly outChannels: number
@@ -75,6 +80,8 @@ export interface Shape {
   readonly origins?: Origins
   /** complains about options that cannot be */
   readonly check?: () => InvalidOptions | undefined
+  /** the weight with an output channel for each of the layer's, where it has fewer: its scales are read so */
+  readonly perOutput?: (weight: Layer.Value) => Layer.Value
   /** the layer's formula on float tensors */
   readonly formula: (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | undefined) => tf.Tensor
 }
@@ -94,6 +101,11 @@ export const wholeGroups = (
         reason: `must divide the ${inChannels} input and ${outChannels} output channels; it is ${groups}`
       })
 
+const misbound = (what: string, bound = 0): InvalidOptions | undefined =>
+  bound >= 0 && bound < Number.POSITIVE_INFINITY
+    ? undefined
+    : new InvalidOptions({ what, option: "initialBound", reason: `must be a finite number from 0 up; it is ${bound}` })
+
 const initial = (shape: Shape, options: Erased): Cell.State => {
   const given = shape.initial?.()
   if (given !== undefined) {
@@ -102,7 +114,7 @@ const initial = (shape: Shape, options: Erased): Cell.State => {
     return { parameters: { weight: given.weight }, memory: {} }
   }
   const random = Random.make(options.seed ?? 0)
-  const bound = 1 / Math.sqrt(shape.fanIn)
+  const bound = options.initialBound ?? 1 / Math.sqrt(shape.fanIn)
   const drawn = (label: string, dims: ReadonlyArray<number>): tf.Tensor =>
     tf.tensor(Random.uniform(Random.split(random, label), tf.util.sizeFromShape([...dims]), -bound, bound), [...dims])
   const weight = drawn("weight", shape.weightShape)
@@ -146,7 +158,7 @@ const accumulated = (y: tf.Tensor, about: Parameters<typeof QuantTensor.products
 /** Makes a layer with a weight; it lives in the surrounding Scope. */
 export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
-    const wrong = shape.check?.()
+    const wrong = shape.check?.() ?? misbound(shape.kind, options.initialBound)
     if (wrong !== undefined) return yield* wrong
     const first = yield* Effect.acquireRelease(
       Effect.sync(() => initial(shape, options)),
@@ -164,6 +176,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
         outputChannelAxis
       }
     }
+    const perOutput = shape.perOutput ?? ((weight: Layer.Value): Layer.Value => weight)
     const slot = Slot.proxyFor
     const weightQuant = yield* slot(
       "weight",
@@ -201,7 +214,7 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       const [offset, afterBias] =
         bias === undefined || biasQuant === undefined
           ? [bias, afterWeight]
-          : through(biasQuant, afterWeight, bias, mode, productsOf(input, weight, shape.outChannels))
+          : through(biasQuant, afterWeight, bias, mode, productsOf(input, perOutput(weight), shape.outChannels))
       const value = QuantTensor.dequantized
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)
@@ -209,11 +222,18 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       if (QuantTensor.isQuantTensor(output)) return [output, after]
       if (Layer.mayBePlain(mode) && !(integral(input) && integral(weight))) return [output, after]
       const { products } = shape
-      const about = { input, weight, bias: offset, products, outputAxes: [outputChannelAxis], origin: kind }
+      const about = {
+        input,
+        weight: perOutput(weight),
+        bias: offset,
+        products,
+        outputAxes: [outputChannelAxis],
+        origin: kind
+      }
       return [accumulated(y, about), after]
     }
     const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
-    return { kind, own, outputChannelAxis, cells, proxies, ...named, apply }
+    return { kind, ...(shape.form && { form: shape.form }), own, outputChannelAxis, cells, proxies, ...named, apply }
   })
 
 /**

@@ -14,7 +14,11 @@ export interface Moments {
   readonly variance: tf.Tensor
 }
 
-const rowsOf = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [-1, x.shape.at(-1) as number])
+/** Not -1: of nothing that would be ambiguous. */
+const rowsOf = (x: tf.Tensor): tf.Tensor => {
+  const { shape } = x
+  return tf.reshape(x, [shape.slice(0, -1).reduce((a, b) => a * b, 1), shape.at(-1) as number])
+}
 
 /** The mean of each column. */
 const columnMeans = (x: tf.Tensor): tf.Tensor => tf.div(Linalg.columnSums(x), x.shape[0] as number)

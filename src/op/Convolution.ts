@@ -8,6 +8,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { ShapeMismatch } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import { composition, type Options } from "./ConvolutionComposition.ts"
+import * as ConvolutionShape from "./ConvolutionShape.ts"
 import * as Linalg from "./Linalg.ts"
 import * as Window from "./Window.ts"
 
@@ -106,7 +107,7 @@ export const conv2d = (
   const [kh = 0, kw = 0, ci = 0, co = 0] = filter.shape
   const at = Window.geometry([h, w], [kh, kw], options)
   const y = [n, at.rows.output, at.columns.output, co]
-  if (y.includes(0) || x.size === 0 || filter.size === 0) return vacant(y, x, filter, bias)
+  if (y.includes(0) || x.size === 0 || filter.size === 0) return ConvolutionShape.vacant(y, x, filter, bias)
   const { rows, columns } = at
   if (kh * kw === 1 && options.groups === 1 && [rows, columns].every(isWhole))
     return tf.reshape(Linalg.linear(tf.reshape(x, [-1, ci]), tf.reshape(filter, [ci, co]), bias), y)
@@ -121,26 +122,6 @@ const plus = (y: tf.Tensor, bias: tf.Tensor | undefined): tf.Tensor => (bias ===
 /** Each element of the image is a window. */
 const isWhole = ({ input, output, stride, before }: Window.Axis): boolean =>
   stride === 1 && before === 0 && input === output
-
-/** Of nothing, or nothing: the bias alone, which meets each place of y. */
-const vacant = (
-  shape: Array<number>,
-  x: tf.Tensor,
-  filter: tf.Tensor,
-  bias: tf.Tensor = tf.zeros([shape[3] ?? 0])
-): tf.Tensor =>
-  Gradient.customGradient((x: tf.Tensor, filter: tf.Tensor, bias: tf.Tensor) => {
-    const [like, likeFilter, channels] = [x.shape, filter.shape, bias.shape]
-    const isEmpty = shape.includes(0)
-    return {
-      value: isEmpty ? tf.zeros(shape) : tf.broadcastTo(bias, shape),
-      gradient: (dy) => [
-        () => tf.zeros(like),
-        () => tf.zeros(likeFilter),
-        () => (isEmpty ? tf.zeros(channels) : Linalg.columnSums(dy))
-      ]
-    }
-  })(x, filter, bias)
 
 /** The kernels trust their shapes. */
 const check = (x: tf.Tensor, filter: tf.Tensor, { groups }: Options, bias: tf.Tensor | undefined): void => {

@@ -2,10 +2,11 @@
  * Convolutions of sequences and of volumes, as convolutions of images: a sequence is an image one row high, and the window of a
  * volume along the depth is laid out as channels.
  *
- * Room: op (level 1). Imports: tfjs-core, `./Convolution.ts`, `./Window.ts`. Laws: test/op/ConvolutionNd.test.ts.
+ * Room: op (level 1). Imports: tfjs-core, `./Convolution.ts`, `./ConvolutionShape.ts`, `./Window.ts`. Laws: test/op/ConvolutionNd.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Convolution from "./Convolution.ts"
+import * as ConvolutionShape from "./ConvolutionShape.ts"
 import * as Window from "./Window.ts"
 
 type Triple = readonly [number, number, number]
@@ -28,11 +29,11 @@ export interface Conv3dOptions {
 const size = (x: tf.Tensor, axis: number): number => x.shape[axis] ?? 1
 
 /** The padding of an image one row high. */
-export const rowPad = (pad: Conv1dOptions["pad"]): Window.Pad =>
+const rowPad = (pad: Conv1dOptions["pad"]): Window.Pad =>
   pad === "same" || pad === "valid" ? pad : [[0, 0], typeof pad === "number" ? [pad, pad] : pad]
 
 /** Images one row high of sequences, or a filter one row high: an axis of size 1 before the one given. */
-export const raised = (x: tf.Tensor, axis: number): tf.Tensor => tf.expandDims(x, axis)
+const raised = (x: tf.Tensor, axis: number): tf.Tensor => tf.expandDims(x, axis)
 
 /**
  * A convolution of sequences.
@@ -49,9 +50,12 @@ export const raised = (x: tf.Tensor, axis: number): tf.Tensor => tf.expandDims(x
 export const conv1d = (
   x: tf.Tensor,
   filter: tf.Tensor,
-  { stride, pad, dilation, groups }: Conv1dOptions,
+  { stride, pad, dilation, groups = 1 }: Conv1dOptions,
   bias?: tf.Tensor | undefined
 ): tf.Tensor => {
+  const operands = { what: "ConvolutionNd.conv1d", x, filter, bias, axes: 1, groups, transposed: false }
+  const wrong = ConvolutionShape.misfit(operands)
+  if (wrong !== undefined) throw wrong
   const options = { strides: [1, stride], pad: rowPad(pad), dilations: [1, dilation], groups } as const
   return tf.squeeze(Convolution.conv2d(raised(x, 1), raised(filter, 0), options, bias), [1])
 }
@@ -76,7 +80,7 @@ const pairs = (pad: Conv3dOptions["pad"]): readonly [depth: Window.Pad, image: W
 }
 
 /** How windows lie along the depth. */
-export const depthOf = (input: number, kernel: number, { strides, pad, dilations }: Conv3dOptions): Window.Axis =>
+const depthOf = (input: number, kernel: number, { strides, pad, dilations }: Conv3dOptions): Window.Axis =>
   Window.geometry([input, 1], [kernel, 1], {
     strides: [strides[0], 1],
     pad: pairs(pad)[0],
@@ -84,7 +88,7 @@ export const depthOf = (input: number, kernel: number, { strides, pad, dilations
   }).rows
 
 /** How windows lie on each image of a volume. */
-export const imageOptions = ({ strides, pad, dilations, groups }: Conv3dOptions): Convolution.Conv2dOptions => ({
+const imageOptions = ({ strides, pad, dilations, groups }: Conv3dOptions): Convolution.Conv2dOptions => ({
   strides: [strides[1], strides[2]],
   pad: pairs(pad)[1],
   dilations: [dilations[1], dilations[2]],
@@ -128,7 +132,7 @@ const asChannels = (all: ReadonlyArray<tf.Tensor>, groups: number): tf.Tensor =>
 }
 
 /** A filter for those channels: `[kd, kh, kw, c, o] -> [kh, kw, kd c, o]`. */
-export const filterOfChannels = (filter: tf.Tensor): tf.Tensor => {
+const filterOfChannels = (filter: tf.Tensor): tf.Tensor => {
   const [kd, kh, kw, c, o] = filter.shape as [number, number, number, number, number]
   return tf.reshape(tf.transpose(filter, [1, 2, 0, 3, 4]), [kh, kw, kd * c, o])
 }
@@ -151,8 +155,15 @@ export const conv3d = (
   options: Conv3dOptions,
   bias?: tf.Tensor | undefined
 ): tf.Tensor => {
+  const { groups = 1 } = options
+  const operands = { what: "ConvolutionNd.conv3d", x, filter, bias, axes: 3, groups, transposed: false }
+  const wrong = ConvolutionShape.misfit(operands)
+  if (wrong !== undefined) throw wrong
   const depth = depthOf(size(x, 1), size(filter, 0), options)
-  const images = asChannels(taps(x, depth), options.groups ?? 1)
-  const y = Convolution.conv2d(images, filterOfChannels(filter), imageOptions(options), bias)
-  return tf.reshape(y, [size(x, 0), depth.output, size(y, 1), size(y, 2), size(y, 3)])
+  const image = imageOptions(options)
+  const { rows, columns } = Window.geometry([size(x, 2), size(x, 3)], [size(filter, 1), size(filter, 2)], image)
+  const shape = [size(x, 0), depth.output, rows.output, columns.output, size(filter, 4)]
+  if (x.size === 0 || filter.size === 0 || shape.includes(0)) return ConvolutionShape.vacant(shape, x, filter, bias)
+  const y = Convolution.conv2d(asChannels(taps(x, depth), groups), filterOfChannels(filter), image, bias)
+  return tf.reshape(y, shape)
 }

@@ -2,11 +2,12 @@
  * Transposed convolution: what maps the gradient of a convolution's output to that of its input, as an operation of its own. It is
  * a convolution with the flipped filter over the image with zeros between its elements.
  *
- * Room: op (level 1). Imports: tfjs-core, `./Convolution.ts`, `./ConvolutionNd.ts`. Laws: test/op/ConvolutionTransposed.test.ts.
+ * Room: op (level 1). Imports: tfjs-core, `./Convolution.ts`, `./ConvolutionNd.ts`, `./ConvolutionShape.ts`. Laws: test/op/ConvolutionTransposed.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Convolution from "./Convolution.ts"
 import * as ConvolutionNd from "./ConvolutionNd.ts"
+import * as ConvolutionShape from "./ConvolutionShape.ts"
 import type { Pair } from "./Window.ts"
 
 /** For each axis of the image: one number, or one for each axis; the padding is that of the convolution that it transposes. */
@@ -57,6 +58,16 @@ const exchanged = (filter: tf.Tensor, groups: number): tf.Tensor => {
   ])
 }
 
+const resultOf = (x: tf.Tensor, filter: tf.Tensor, options: Options): ReadonlyArray<number> => {
+  const { strides, pad, outputPadding, dilations, groups = 1 } = options
+  const image = pad.map(([before, after], axis) => {
+    const reach = ((filter.shape[axis] ?? 1) - 1) * at(dilations, axis)
+    const steps = ((x.shape[axis + 1] ?? 1) - 1) * at(strides, axis)
+    return Math.max(0, steps - before - after + reach + 1 + at(outputPadding, axis))
+  })
+  return [x.shape[0] ?? 0, ...image, (filter.shape.at(-2) ?? 0) * groups]
+}
+
 /** What the convolution adds around the spaced image. */
 const around = (filter: tf.Tensor, { pad, outputPadding, dilations }: Options): ReadonlyArray<Pair> =>
   pad.map(([before, after], axis) => {
@@ -69,9 +80,10 @@ const around = (filter: tf.Tensor, { pad, outputPadding, dilations }: Options): 
  *
  * - formula:  `y[n, i s + u d - before, o] = b[o] + sum x[n, i, c] w[u, o, c]`, for each axis of the image alike
  * - shapes:   `x [n, ...image, ci], filter [...kernel, co / groups, ci], bias [co] -> y [n, ...out, co]`,
- *             `out = (image - 1) s - before - after + (k - 1) d + 1 + outputPadding`
+ *             `out = (image - 1) s - before - after + (k - 1) d + 1 + outputPadding`, at least 0
  * - gradient: `dx` is the convolution of `dy`; `dw[u,o,c] = sum x[n,i,c] dy[n, i s + u d - before, o]`; `db = sum dy`
- * - errors:   throws ShapeMismatch where the channels do not fit
+ * - errors:   throws ShapeMismatch where the channels do not fit; a filter's NaN and infinities spread to more than their places, for
+ *             they meet the zeros in between
  * - source:   Dumoulin and Visin 2016, arXiv:1603.07285
  *
  * @category convolution
@@ -84,6 +96,12 @@ export const convTranspose = (
   bias?: tf.Tensor | undefined
 ): tf.Tensor => {
   const { strides, dilations, groups = 1 } = options
+  const axes = strides.length
+  const operands = { what: "ConvolutionTransposed.convTranspose", x, filter, bias, axes, groups, transposed: true }
+  const wrong = ConvolutionShape.misfit(operands)
+  if (wrong !== undefined) throw wrong
+  const shape = resultOf(x, filter, options)
+  if (x.size === 0 || filter.size === 0 || shape.includes(0)) return ConvolutionShape.vacant(shape, x, filter, bias)
   const image = strides.reduce((y, stride, axis) => spaced(y, axis + 1, stride), x)
   const kernel = exchanged(filter, groups)
   const pad = around(filter, options)

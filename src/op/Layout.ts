@@ -18,7 +18,18 @@ const varying = (shape: ReadonlyArray<number>, operand: ReadonlyArray<number>): 
   return fits ? axes : undefined
 }
 
-/** The layout of these shapes; `undefined` where the kernels have none. */
+/**
+ * The layout of these shapes; `undefined` where the kernels have none.
+ *
+ * - formula:  element `((o repeats + r) channels + c) inner + i` has the scale `o channels + c`
+ * - shapes:   `x [...d], scale and zeroPoint broadcast to [...d]`
+ * - gradient: none: shapes, no tensors
+ * - errors:   none
+ * - source:   none
+ *
+ * @category layout
+ * @since 0.3.0
+ */
 export const layoutOf = (
   shape: ReadonlyArray<number>,
   scale: ReadonlyArray<number>,

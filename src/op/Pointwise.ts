@@ -20,30 +20,85 @@ const passed = (dy: number): number => dy
 
 // ---- steps --------------------------------------------------------------------------------------------------
 
-/** `|x|`, flat at 0: as `Sign.magnitude`. */
+/**
+ * The distance from 0, flat there: as `Sign.magnitude`.
+ *
+ * - formula:  `y = |x|`
+ * - shapes:   one number -> one number
+ * - gradient: `dx = dy sgn(x)`
+ * - errors:   none; NaN stays NaN
+ * - source:   none
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const magnitude: Step = {
   value: abs,
   gradient: (dy, x) => dy * (x > 0 ? 1 : x < 0 ? -1 : 0)
 }
 
 const ln2 = fround(Math.LN2)
-/** `2^x`: as `PowerOfTwo.exp2`. */
+/**
+ * A power of two: as `PowerOfTwo.exp2`.
+ *
+ * - formula:  `y = 2^x`
+ * - shapes:   one number -> one number
+ * - gradient: `dx = dy y ln(2)`
+ * - errors:   none; NaN stays NaN
+ * - source:   none
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const exp2: Step = { value: Float32.exp2, gradient: (dy, _, y) => fround(dy * y) * ln2 }
 
-/** Roundings with the gradient of the identity: as those of `Round`. */
+/**
+ * Roundings with the gradient of the identity: as those of `Round`.
+ *
+ * - formula:  `y = rne(x)`, `floor(x)` or `ceil(x)`
+ * - shapes:   one number -> one number
+ * - gradient: `dx = dy` (straight-through)
+ * - errors:   none; NaN stays NaN
+ * - source:   Bengio, Leonard, Courville 2013, arXiv:1308.3432
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const roundings: Readonly<Record<"nearest" | "floor" | "ceil", Step>> = {
   nearest: { value: Float32.nearest, gradient: passed },
   floor: { value: floor, gradient: passed },
   ceil: { value: ceil, gradient: passed }
 }
 
-/** No magnitude below a bound, with the gradient of the identity: as `Clamp.atLeast`. */
+/**
+ * No magnitude below a bound, with the gradient of the identity: as `Clamp.atLeast`.
+ *
+ * - formula:  `y = x` where `|x| >= |min|`, else `|min|` with the sign of x, positive at 0
+ * - shapes:   one number -> one number
+ * - gradient: `dx = dy` (straight-through)
+ * - errors:   none; NaN stays NaN
+ * - source:   Brevitas, function/ops_ste.py (scalar_signed_clamp_min_ste)
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const atLeast = (min: number): Step => {
   const bound = fround(abs(min))
   return { value: (x) => (abs(x) < bound ? (x >= 0 ? bound : -bound) : x), gradient: passed }
 }
 
-/** `x / divisor` */
+/**
+ * A quotient.
+ *
+ * - formula:  `y = x / divisor`
+ * - shapes:   one number -> one number
+ * - gradient: `dx = dy / divisor`
+ * - errors:   none; NaN stays NaN
+ * - source:   none
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const over = (divisor: number): Step => {
   const by = fround(divisor)
   return { value: (x) => x / by, gradient: (dy) => dy / by }
@@ -54,7 +109,18 @@ export const over = (divisor: number): Step => {
 /** So many numbers are taken to be few; above, backends are faster. */
 export const few = 4096
 
-/** The number that a chain makes of a number. */
+/**
+ * The number that a chain makes of a number.
+ *
+ * - formula:  `y = last(... second(first(x)))`, rounded to float32 after each step
+ * - shapes:   one number -> one number
+ * - gradient: none: numbers, no tensors
+ * - errors:   none; each step says what it makes of NaN
+ * - source:   none
+ *
+ * @category pointwise
+ * @since 0.3.0
+ */
 export const number = (steps: ReadonlyArray<Step>, x: number): number =>
   steps.reduce((value, step) => fround(step.value(value)), fround(x))
 

@@ -17,13 +17,35 @@ export interface IntegerRange {
 
 const { fround } = Math
 
-/** The largest integer of a format with so many bits: as float32, with the bits of `maxInt`. */
+/**
+ * The largest integer of a format with so many bits: as float32, with the bits of `maxInt`.
+ *
+ * - formula:  `signed: 2^(b-1) - 1; unsigned: 2^b - 1 - narrowRange`
+ * - shapes:   one number -> one number
+ * - gradient: none: numbers, no tensors
+ * - errors:   none; widths need not be whole
+ * - source:   Brevitas, function/ops.py (max_int)
+ *
+ * @category range
+ * @since 0.3.0
+ */
 export const largest = (bitWidth: number, { signed, narrowRange }: IntegerRange): number =>
   signed
     ? fround(fround(Float32.exp2(fround(bitWidth - 1))) - 1)
     : fround(fround(Float32.exp2(bitWidth)) - (narrowRange ? 2 : 1))
 
-/** The smallest integer of a format with so many bits: as float32, with the bits of `minInt`. */
+/**
+ * The smallest integer of a format with so many bits: as float32, with the bits of `minInt`.
+ *
+ * - formula:  `signed: -2^(b-1) + narrowRange; unsigned: 0`
+ * - shapes:   one number -> one number
+ * - gradient: none: numbers, no tensors
+ * - errors:   none; widths need not be whole
+ * - source:   Brevitas, function/ops.py (min_int)
+ *
+ * @category range
+ * @since 0.3.0
+ */
 export const smallest = (bitWidth: number, { signed, narrowRange }: IntegerRange): number =>
   signed ? fround((narrowRange ? 1 : 0) - fround(Float32.exp2(fround(bitWidth - 1)))) : bitWidth * 0
 

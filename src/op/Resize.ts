@@ -1,13 +1,14 @@
 /**
  * Images of another size: by the nearest element, by straight lines between elements, and by averages over even parts.
  *
- * Each is linear along the rows and along the columns; the gradients are products with those two matrices, for the WASM backend has
- * no kernels for them.
+ * The last two are linear along the rows and along the columns; their gradients are products with those two matrices, for the WASM
+ * backend has no kernels for them.
  *
- * Room: op (level 1). Imports: tfjs-core, `tensor`, `./Linalg.ts`, `./Pool.ts`. Laws: test/op/Resize.test.ts.
+ * Room: op (level 1). Imports: tfjs-core, `tensor`, `./Gather.ts`, `./Linalg.ts`, `./Pool.ts`. Laws: test/op/Resize.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Gradient from "../tensor/Gradient.ts"
+import * as Gather from "./Gather.ts"
 import * as Linalg from "./Linalg.ts"
 import * as Pool from "./Pool.ts"
 
@@ -39,7 +40,8 @@ const through = (x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor): tf.Tensor =
 const linear =
   (weights: Weights, value: (x: tf.Tensor, size: Size) => tf.Tensor) =>
   (x: tf.Tensor, size: Size): tf.Tensor => {
-    const [h, w] = [x.shape[1] as number, x.shape[2] as number]
+    const [n, h, w, c] = x.shape as [number, number, number, number]
+    if (x.size === 0 || size.includes(0)) return vacant([n, ...size, c])(x)
     return Gradient.customGradient((x: tf.Tensor) => ({
       value: value(x, size),
       gradient: (dy) => [
@@ -48,9 +50,14 @@ const linear =
     }))(x)
   }
 
-// ---- operations ---------------------------------------------------------------------------------------------
+/** Of no images, or no elements. */
+const vacant = (shape: ReadonlyArray<number>): ((x: tf.Tensor) => tf.Tensor) =>
+  Gradient.customGradient((x: tf.Tensor) => {
+    const like = x.shape
+    return { value: tf.zeros([...shape]), gradient: () => [() => tf.zeros(like)] }
+  })
 
-const nearestWeights: Weights = (input, output) => (i, j) => (Math.floor((i * input) / output) === j ? 1 : 0)
+// ---- operations ---------------------------------------------------------------------------------------------
 
 /**
  * The nearest element, from above and left.
@@ -64,9 +71,17 @@ const nearestWeights: Weights = (input, output) => (i, j) => (Math.floor((i * in
  * @category resizing
  * @since 0.3.0
  */
-export const nearest: (x: tf.Tensor, size: Size) => tf.Tensor = linear(nearestWeights, (x, size) =>
-  tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [...size])
-)
+export const nearest = (x: tf.Tensor, [oh, ow]: Size): tf.Tensor => {
+  const [n, h, w, c] = x.shape as [number, number, number, number]
+  if (x.size === 0 || oh * ow === 0) return vacant([n, oh, ow, c])(x)
+  const rows = Int32Array.from({ length: oh }, (_, i) => Math.floor((i * h) / oh))
+  const columns = Int32Array.from({ length: ow }, (_, j) => Math.floor((j * w) / ow))
+  const places = new Int32Array(n * oh * ow)
+  let at = 0
+  for (let image = 0; image < n; image++)
+    for (const row of rows) for (const column of columns) places[at++] = (image * h + row) * w + column
+  return tf.reshape(Gather.gather(tf.reshape(x, [n * h * w, c]), tf.tensor1d(places, "int32")), [n, oh, ow, c])
+}
 
 const lineWeights =
   (alignCorners: boolean): Weights =>
@@ -119,6 +134,7 @@ const partWeights: Weights = (input, output) => (i, j) => {
  */
 export const averages = (x: tf.Tensor, [oh, ow]: Size): tf.Tensor => {
   const [h, w] = [x.shape[1] as number, x.shape[2] as number]
-  if (h % oh === 0 && w % ow === 0) return Pool.avgPool2d(x, { size: [h / oh, w / ow], strides: [h / oh, w / ow] })
-  return through(x, matrix(partWeights, h, oh), matrix(partWeights, w, ow))
+  if (x.size > 0 && h % oh === 0 && w % ow === 0)
+    return Pool.avgPool2d(x, { size: [h / oh, w / ow], strides: [h / oh, w / ow] })
+  return linear(partWeights, (x) => through(x, matrix(partWeights, h, oh), matrix(partWeights, w, ow)))(x, [oh, ow])
 }

@@ -110,7 +110,10 @@ const accumulatorBitWidthImpl = Brick.component(
   ({ accumulatorBitWidth: bitWidth }) => BitWidth.BitWidthStatefulConst({ bitWidth })
 )
 
-/** A2Q: 8-bit signed weights, rounded toward zero, whose l1 norm keeps every sum within `accumulatorBitWidth` bits (32). */
+/**
+ * A2Q: 8-bit signed weights, rounded toward zero, whose l1 norm keeps every sum within `accumulatorBitWidth` bits (32). The layer's
+ * input must be quantized. A channel that may become all zeros, which has no norm, needs a `preScalingMinVal`.
+ */
 export const Int8AccumulatorAwareWeightQuant = pipe(
   Int8WeightNormL2PerChannelFixedPoint,
   merge(

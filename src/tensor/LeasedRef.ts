@@ -16,6 +16,8 @@ interface Generation<A> {
   readonly scope: Scope.Closeable
   value: A
   leases: number
+  /** Those who keep its scope open, but not what `set` replaces. */
+  holds: number
   /** Takes no new leases; its scope closes when the last one ends. */
   retired: boolean
   /** What `set` replaced and somebody may still hold; only filled while there are leases. */
@@ -44,7 +46,9 @@ const settle = <A>(generation: Generation<A>): Effect.Effect<void> =>
     const replaced = generation.replaced
       .splice(0)
       .reduce((before, release) => Effect.ensuring(before, Effect.sync(release)), Effect.void)
-    return generation.retired ? Effect.ensuring(replaced, Scope.close(generation.scope, Exit.void)) : replaced
+    return generation.retired && generation.holds === 0
+      ? Effect.ensuring(replaced, Scope.close(generation.scope, Exit.void))
+      : replaced
   })
 
 const retire = <A>(generation: Generation<A>): Effect.Effect<void> =>
@@ -88,7 +92,14 @@ export const make = Effect.fn("LeasedRef.make")(
         const value = yield* restore(Scope.provide(acquire, scope)).pipe(
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
         )
-        const generation = MutableRef.make<Generation<A>>({ scope, value, leases: 0, retired: false, replaced: [] })
+        const generation = MutableRef.make<Generation<A>>({
+          scope,
+          value,
+          leases: 0,
+          holds: 0,
+          retired: false,
+          replaced: []
+        })
         const owner = Scope.forkUnsafe(surrounding)
         yield* Scope.addFinalizer(
           owner,
@@ -122,6 +133,27 @@ export const use = <A, B, E, R>(ref: LeasedRef<A>, f: (value: A) => Effect.Effec
 /** Keeps the value alive until the reader's Scope closes. */
 export const get = <A>(ref: LeasedRef<A>): Effect.Effect<A, never, Scope.Scope> =>
   Effect.map(Effect.acquireRelease(lease(ref), end), ({ value }) => value)
+
+/**
+ * Keeps the generation's scope open until the reader's Scope closes, without keeping values that `set` replaces: for one who has
+ * made copies of the value, and needs what was acquired with it. Interrupts if the scope of `ref` has closed.
+ */
+export const hold = <A>(ref: LeasedRef<A>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        const generation = MutableRef.get(ref.generation)
+        if (generation.retired) return Effect.interrupt
+        generation.holds += 1
+        return Effect.succeed(generation)
+      }),
+      (generation) =>
+        Effect.suspend(() => {
+          generation.holds -= 1
+          return settle(generation)
+        })
+    )
+  )
 
 // ---- replacing ----------------------------------------------------------------------------------------------
 

@@ -33,6 +33,16 @@ for (const [backend, layer] of [
     it("takes widths between the whole ones", () => {
       expect(at(Range.maxInt, 3.5, { signed: false, narrowRange: false })[0]).toBeCloseTo(2 ** 3.5 - 1, 4)
     })
+    it("centredL1Bound: half of it for each sign fills the accumulator, and its gradients are those of the formula", () => {
+      const bound = (p: tf.Tensor, n: tf.Tensor) => Range.centredL1Bound(p, n)
+      tf.tidy(() => {
+        const [p, n] = [tf.scalar(16), tf.scalar(8)]
+        expect(bound(p, n).dataSync()[0]).toBe(Math.fround((2 ** 16 - 2) / 255))
+        const [dp, dn] = tf.grads((p, n) => bound(p as tf.Tensor, n as tf.Tensor))([p, n]) as [tf.Tensor, tf.Tensor]
+        expect((dp.dataSync()[0] as number) / ((Math.LN2 * 2 ** 16) / 255)).toBeCloseTo(1, 5)
+        expect((dn.dataSync()[0] as number) / ((-Math.LN2 * 256 * (2 ** 16 - 2)) / 255 ** 2)).toBeCloseTo(1, 5)
+      })
+    })
     it("l1Bound: the largest sum of magnitudes that an accumulator bears", () => {
       const bound = (accumulator: number, input: number, signed: boolean) =>
         tf.tidy(() => Range.l1Bound(tf.scalar(accumulator), tf.scalar(input), signed).dataSync()[0])

@@ -11,6 +11,7 @@ import * as FloatQuant from "./replay/FloatQuant.ts"
 import * as Groupwise from "./replay/Groupwise.ts"
 import * as Injector from "./replay/Injector.ts"
 import * as Layers from "./replay/Layers.ts"
+import * as LayersSeq from "./replay/LayersSeq.ts"
 import * as LearnedRound from "./replay/LearnedRound.ts"
 import * as A2q from "./replay/layers/A2q.ts"
 import * as Ops from "./replay/Ops.ts"
@@ -38,6 +39,7 @@ export const replays: Readonly<Record<string, Replay>> = {
   "api/quantizers_act": Quantizers.replay,
   "api/quantizers_float": Quantizers.replay,
   "api/layers": Layers.replay,
+  "api/layers_seq": LayersSeq.replay,
   "api/a2q": A2q.replay,
   "api/quant_tensor": QuantTensors.replay,
   "api/injector": Injector.replay,

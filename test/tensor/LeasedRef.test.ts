@@ -450,3 +450,47 @@ describe("LeasedRef with tensors", () => {
     }
   })
 })
+
+describe("LeasedRef.hold", () => {
+  scopedTest(
+    "keeps what was acquired open, over a reload and the end of the reference, and not what set replaces",
+    () =>
+      Effect.gen(function* () {
+        const { events, own } = journal()
+        const scope = yield* Scope.make()
+        const ref = yield* Scope.provide(LeasedRef.make(own("a")), scope)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* LeasedRef.hold(ref)
+            LeasedRef.set(ref, "a2", () => void events.push("-replaced"))
+            expect(events).toEqual(["+a", "-replaced"])
+            yield* LeasedRef.reload(ref, own("b"))
+            yield* Effect.scoped(LeasedRef.hold(ref))
+            yield* Scope.close(scope, Exit.void)
+            expect(events).toEqual(["+a", "-replaced", "+b", "-b"])
+            expect(interrupted(yield* Effect.exit(Effect.scoped(LeasedRef.hold(ref))))).toBe(true)
+          })
+        )
+        expect(events).toEqual(["+a", "-replaced", "+b", "-b", "-a"])
+      })
+  )
+
+  scopedTest("two that hold and one that reads: the last one releases", () =>
+    Effect.gen(function* () {
+      const { events, own } = journal()
+      const [owner, first, second] = [yield* Scope.make(), yield* Scope.make(), yield* Scope.make()]
+      const ref = yield* Scope.provide(LeasedRef.make(own("a")), owner)
+      yield* Scope.provide(LeasedRef.hold(ref), first)
+      yield* Scope.provide(LeasedRef.hold(ref), second)
+      yield* LeasedRef.use(ref, () =>
+        Effect.gen(function* () {
+          yield* Scope.close(owner, Exit.void)
+          yield* Scope.close(first, Exit.void)
+        })
+      )
+      expect(events).toEqual(["+a"])
+      yield* Scope.close(second, Exit.void)
+      expect(events).toEqual(["+a", "-a"])
+    })
+  )
+})

@@ -36,13 +36,26 @@ export function absMax(x: usize, size: usize, y: usize): void {
 function absMaxOfColumns(x: usize, rows: usize, columns: usize, y: usize): void {
   const step = columns << 2
   memory.fill(y, 0, step)
-  // what there is so far stays in the cache
-  for (let i: usize = 0; i < rows; i++, x += step) {
-    let j: usize = 0
-    for (; j + 16 <= step; j += 16) v128.store(y + j, i32x4.max_s(v128.load(y + j), magnitude(v128.load(x + j))))
-    for (; j < step; j += 4) store<i32>(y + j, max<i32>(load<i32>(y + j), load<i32>(x + j) & 0x7fffffff))
+  let i: usize = 0
+  // what there is so far stays in the cache; it is read and written once for four rows
+  for (; i + 4 <= rows; i += 4, x += step << 2) {
+    for (let j: usize = 0; j + 16 <= step; j += 16) {
+      const at = x + j
+      const a = i32x4.max_s(magnitude(v128.load(at)), magnitude(v128.load(at + step)))
+      const b = i32x4.max_s(magnitude(v128.load(at + 2 * step)), magnitude(v128.load(at + 3 * step)))
+      v128.store(y + j, i32x4.max_s(v128.load(y + j), i32x4.max_s(a, b)))
+    }
+    for (let k: usize = 0; k < 4; k++) absMaxOfRow(x + k * step, step, y, step & ~15)
   }
+  for (; i < rows; i++, x += step) absMaxOfRow(x, step, y, 0)
   if (rows == 0) for (let j: usize = 0; j < step; j += 4) store<f32>(y + j, f32.NaN)
+}
+
+/** One row more, from a place on. */
+function absMaxOfRow(x: usize, bytes: usize, y: usize, from: usize): void {
+  let j = from
+  for (; j + 16 <= bytes; j += 16) v128.store(y + j, i32x4.max_s(v128.load(y + j), magnitude(v128.load(x + j))))
+  for (; j < bytes; j += 4) store<i32>(y + j, max<i32>(load<i32>(y + j), load<i32>(x + j) & 0x7fffffff))
 }
 
 /** `y[o][i] = max over l of |x[o][l][i]|` */

@@ -13,7 +13,7 @@ function quantized(v: v128, s: v128, z: v128, after: v128, low: v128, high: v128
   return f32x4.mul(f32x4.sub(q, after), s)
 }
 
-/** Elements with one scale and one zero-point. */
+/** Elements with one scale and one zero-point. The usual rounding has a loop of its own, which does not ask. */
 @inline
 function block(
   x: usize, y: usize, bytes: usize, s: v128, z: v128, after: v128, low: v128, high: v128, zero: v128, kind: i32
@@ -57,11 +57,14 @@ function row(
   }
 }
 
-@inline
-function all(
-  x: usize, scale: usize, zeroPoint: usize, shift: f32, least: f32, most: f32, y: usize,
+/** A zero-point or a bound at the address 0 is the number that is given for it; a zero-point 0 given so is none. */
+export function fakeQuant(
+  x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, shift: f32, lowest: f32, highest: f32, y: usize,
   outer: usize, repeats: usize, channels: usize, inner: usize, scaleStep: usize, zeroStep: usize, kind: i32
 ): void {
+  if (outer * repeats * channels * inner == 0) return
+  const least = lowAt ? load<f32>(lowAt) : lowest
+  const most = highAt ? load<f32>(highAt) : highest
   const low = kept(y, least)
   const high = kept(y, most)
   const zero = kept(y, zeroOf(least, most))
@@ -94,17 +97,4 @@ function all(
     scale += (channels * scaleStep) << 2
     zeroPoint += (channels * zeroStep) << 2
   }
-}
-
-/** A zero-point or a bound at the address 0 is the number that is given for it; a zero-point 0 given so is none. */
-export function fakeQuant(
-  x: usize, scale: usize, zeroPoint: usize, lowAt: usize, highAt: usize, shift: f32, lowest: f32, highest: f32, y: usize,
-  outer: usize, repeats: usize, channels: usize, inner: usize, scaleStep: usize, zeroStep: usize, kind: i32
-): void {
-  if (outer * repeats * channels * inner == 0) return
-  const low = lowAt ? load<f32>(lowAt) : lowest
-  const high = highAt ? load<f32>(highAt) : highest
-  // the usual rounding has a loop of its own, which does not ask
-  if (kind == 0) all(x, scale, zeroPoint, shift, low, high, y, outer, repeats, channels, inner, scaleStep, zeroStep, 0)
-  else all(x, scale, zeroPoint, shift, low, high, y, outer, repeats, channels, inner, scaleStep, zeroStep, kind)
 }

@@ -26,11 +26,9 @@ const backward: Kernel = (running, inputs, attrs) => {
     const tensors = [x, scale, input(inputs, "dy"), ...to].map((tensor) => at(running, tensor))
     return call(running, "levelsGrad", ...tensors, sums, ...numbers)
   }
-  // a double for each channel, where the channels are the innermost axis
-  const bytes = number(attrs, "inner") === 1 ? 8 * number(attrs, "channels") : 0
-  if (util.sizeFromShape(scale.shape) === 0) return to
-  if (bytes === 0) run(0)
-  else scratch(running, bytes, run)
+  // three vectors, and a double for each channel, where the channels are the innermost axis; else sixteen
+  const bytes = 48 + 8 * (number(attrs, "inner") === 1 ? number(attrs, "channels") + 4 : 16)
+  if (util.sizeFromShape(scale.shape) > 0) scratch(running, bytes, run)
   return to
 }
 

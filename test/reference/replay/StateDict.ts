@@ -97,7 +97,9 @@ const keys: Kind = (testCase, layer) =>
       })
     yield* stage("at_init")
     // what is saved without being learned is a parameter here
-    const learned = Subject.learned(layer).filter((name) => !/bit_width\.bit_width$|_impl\.bit_width$/.test(name))
+    const learned = Subject.learned(layer, outputs.parameters).filter(
+      (name) => !/bit_width\.bit_width$|_impl\.bit_width$/.test(name)
+    )
     found.push(...differences([...outputs.parameters].sort(), [...learned].sort(), "parameters"))
     const x = Subject.anyInput(testCase)
     yield* forwards(layer, [x])

@@ -5,10 +5,12 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Exit, type Scope } from "effect"
 import * as QuantTensor from "../../../../src/core/QuantTensor.ts"
 import * as Activation from "../../../../src/nn/Activation.ts"
+import * as Attention from "../../../../src/nn/Attention.ts"
 import * as Elementwise from "../../../../src/nn/Elementwise.ts"
 import * as Embedding from "../../../../src/nn/Embedding.ts"
 import * as Layer from "../../../../src/nn/Layer.ts"
 import * as Linear from "../../../../src/nn/Linear.ts"
+import * as Recurrent from "../../../../src/nn/Recurrent.ts"
 import { type Case, deviation, failed, type Outcome, passed, unsupported } from "../../Case.ts"
 import * as Deviations from "../../Deviations.ts"
 import { optionsOf } from "./Options.ts"
@@ -66,6 +68,18 @@ const scenes: Readonly<Record<string, Scene>> = {
   QuantEltwiseAdd: {
     build: () => Elementwise.quantEltwiseAdd({ inputQuant: null, outputQuant: null, returnQuantTensor: true }),
     input: () => [quantized(0.05), quantized(0.07)]
+  },
+  QuantRNN: {
+    build: () => Recurrent.quantRnn({ inputSize: 3, hiddenSize: 2, ioQuant: null, returnQuantTensor: true }),
+    input: () => tf.zeros([1, 2, 3])
+  },
+  QuantLSTM: {
+    build: () => Recurrent.quantLstm({ inputSize: 3, hiddenSize: 2, sharedInputHiddenWeights: true }),
+    input: () => tf.zeros([1, 2, 3])
+  },
+  QuantMultiheadAttention: {
+    build: () => Attention.quantMultiheadAttention({ embedDim: 4, numHeads: 2, packedInProj: true }),
+    input: () => ({ query: tf.ones([1, 2, 4]), key: tf.ones([1, 3, 4]), value: tf.ones([1, 3, 4]) })
   }
 }
 

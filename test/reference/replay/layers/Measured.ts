@@ -35,6 +35,8 @@ export interface Measuring<In> {
   readonly layouts: Readonly<Record<string, Layout.Layout>>
   /** what is expected of the answers, beside `quantizer_state` and the gradients */
   readonly expected: (y: Layer.Values) => ReadonlyArray<readonly [name: string, expected: unknown, actual: unknown]>
+  /** what is done to the layer once its parameters are in, before it calibrates */
+  readonly begin?: (layer: Layer.Stateful) => void
   /** breve's name of a parameter of the layer's own, if it is another than the camel-case one */
   readonly nameOf?: (theirs: string) => string
 }
@@ -52,6 +54,7 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
   Effect.gen(function* () {
     const layer = yield* self.layer
     yield* State.load(layer as unknown as Layer.Layer, self.parameters)
+    self.begin?.(layer)
     for (const x of self.calib) tf.dispose([...Layer.tensorsIn(yield* Layer.forward(layer, x, Layer.training))])
     const mode = { training: self.training }
     const nameOf = self.nameOf ?? Answer.nameOf

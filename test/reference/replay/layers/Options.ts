@@ -47,3 +47,31 @@ export const optionsOf = (
     )
   }
 }
+
+/**
+ * `{ ioQuant, io, ... }` of a case whose layer has many slots, from the prefix of each slot's options there; a quantizer's option is
+ * `<slot>_quant`.
+ */
+export const slotsOf = (
+  { config }: Case,
+  prefixes: Readonly<Record<string, string>>
+): Readonly<Record<string, unknown>> => {
+  const quantizers: Readonly<Record<string, string | null>> =
+    typeof config.quantizers === "object" && config.quantizers !== null ? config.quantizers : {}
+  const names = new Map(Object.keys(prefixes).map((slot) => [`${slot}Quant`, slot]))
+  const quants = Object.entries(quantizers).map(([theirs, name]) => [camelOf(theirs), name] as const)
+  for (const [name] of quants) if (!names.has(name)) throw new Error(`no slot for ${name}`)
+  return {
+    ...Object.fromEntries(quants.map(([name, entry]) => [name, entryOf(entry)])),
+    ...Object.fromEntries(
+      Object.entries(prefixes).flatMap(([slot, prefix]) => {
+        const overrides = overridesOf(
+          config.kwargs,
+          prefix,
+          Object.values(prefixes).filter((other) => other !== prefix && other.startsWith(prefix))
+        )
+        return Object.keys(overrides).length === 0 ? [] : [[slot, overrides] as const]
+      })
+    )
+  }
+}

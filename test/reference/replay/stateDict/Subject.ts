@@ -2,7 +2,7 @@
  * A layer of a case about saving and loading: how it is made, and its state under the names and in the layouts of the reference.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import type { Effect, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import * as Names from "../../../../src/exchange/PyTorchNames.ts"
 import * as Activation from "../../../../src/nn/Activation.ts"
 import * as Convolution from "../../../../src/nn/Convolution.ts"
@@ -11,6 +11,7 @@ import * as Entry from "../../../../src/nn/Entry.ts"
 import type * as Layer from "../../../../src/nn/Layer.ts"
 import * as Linear from "../../../../src/nn/Linear.ts"
 import * as Normalization from "../../../../src/nn/Normalization.ts"
+import * as Select from "../../../../src/nn/Select.ts"
 import * as Origin from "../../../../src/proxy/Origin.ts"
 import * as LeasedRef from "../../../../src/tensor/LeasedRef.ts"
 import * as Stored from "../../../../src/tensor/Stored.ts"
@@ -18,7 +19,9 @@ import * as StoredView from "../../../../src/tensor/StoredView.ts"
 import * as Tree from "../../../../src/tensor/Tree.ts"
 import type { Case } from "../../Case.ts"
 import { numberOf } from "../Core.ts"
+import * as Attention from "../layers/Attention.ts"
 import { optionsOf } from "../layers/Options.ts"
+import * as Recurrent from "../layers/Recurrent.ts"
 import { camelOf } from "../quantizers/Names.ts"
 
 // ---- layers -------------------------------------------------------------------------------------------------
@@ -53,9 +56,26 @@ const argsOf = (args: Readonly<Record<string, unknown>>): Readonly<Record<string
     })
   )
 
+/** Layers of sequences: how they are made, which answer counts, and which inputs they take. */
+const sequences: Readonly<Record<string, (testCase: Case) => ReturnType<Make>>> = {
+  QuantRNN: (testCase) => answering(Recurrent.layerOf(testCase)),
+  QuantLSTM: (testCase) => answering(Recurrent.layerOf(testCase)),
+  QuantMultiheadAttention: (testCase) => answering(Attention.multiheadOf(testCase))
+}
+const sequenceInputs: Readonly<Record<string, ReadonlyArray<number>>> = {
+  QuantRNN: [4, 2, 3],
+  QuantLSTM: [4, 2, 3],
+  QuantMultiheadAttention: [3, 2, 4]
+}
+
+/** The layer as one of its first answer alone. */
+const answering = (make: Effect.Effect<Layer.Layer<any, any>, unknown, Scope.Scope>): ReturnType<Make> =>
+  Effect.map(make, (layer) => Select.answer(layer, "output"))
+
 /** The layer of a case; `undefined` where there is none of this kind. */
 export const make = (testCase: Case): ReturnType<Make> | undefined => {
   const { layer, args, quantizers = {} } = testCase.config
+  if (Object.hasOwn(sequences, layer)) return sequences[layer]?.(testCase)
   const kind = Object.hasOwn(kinds, layer) ? (kinds[layer] as Kind) : undefined
   const given = { ...testCase, config: { ...testCase.config, quantizers } }
   return kind?.make({ ...argsOf(args), ...optionsOf(given, kind.roles) })
@@ -63,7 +83,7 @@ export const make = (testCase: Case): ReturnType<Make> | undefined => {
 
 /** Some input that the layer of a case takes. */
 export const anyInput = ({ config }: Case): tf.Tensor => {
-  const { input = [], counts = false } = kinds[config.layer] ?? {}
+  const { input = sequenceInputs[config.layer] ?? [], counts = false } = kinds[config.layer] ?? {}
   const numbers = Array.from({ length: Stored.sizeOf(input) }, (_, i) => (counts ? i : Math.sin(7 * i + 1)))
   return tf.tensor(numbers, [...input], counts ? "int32" : "float32")
 }
@@ -110,14 +130,22 @@ export const everything = (layer: Layer.Stateful): Readonly<Record<string, tf.Te
     })
   )
 
-/** The names that are learned, as the reference has them. */
-export const learned = (layer: Layer.Stateful): ReadonlyArray<string> =>
-  layer.cells.flatMap(([prefix, cell]) => {
-    const slot = new Map(layer.proxies).get(prefix)?.slot
-    return Tree.leaves(LeasedRef.current(cell).parameters).map(([path]) =>
+/** The names that are learned, as the reference has them: what layers share has one of its names, a listed one if there is one. */
+export const learned = (layer: Layer.Stateful, listed: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const slots = new Map(layer.proxies)
+  const named = layer.cells.map(([prefix, cell]) => {
+    const slot = slots.get(prefix)?.slot
+    const names = Tree.leaves(LeasedRef.current(cell).parameters).map(([path]) =>
       slot === undefined ? Names.snake(Entry.dotted(prefix, path)) : Names.ofQuantizer(prefix, slot, path)
     )
+    return { cell, names, known: names.every((name) => listed.includes(name)) }
   })
+  const cells = [...new Set(named.map(({ cell }) => cell))]
+  return cells.flatMap((cell) => {
+    const same = named.filter((one) => one.cell === cell)
+    return (same.find(({ known }) => known) ?? same[0])?.names ?? []
+  })
+}
 
 /** The values of a stored tensor. */
 export const tensorOf = (one: Stored.Stored): tf.Tensor => tf.tensor(Stored.floats(one), [...one.shape])

@@ -1,0 +1,197 @@
+/**
+ * The command `breve train`: compares quantizers on one network, or trains networks of small widths by their recipe.
+ *
+ * Room: cli (level 6). Imports: tfjs, effect, `backend`, `exchange`, `tensor`, its own room.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Data, Effect, Option, type Scope } from "effect"
+import { Command, Flag } from "effect/cli"
+import * as Backend from "../backend/Backend.ts"
+import * as Safetensors from "../exchange/Safetensors.ts"
+import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Digits from "./Digits.ts"
+import * as Experiment from "./Experiment.ts"
+import * as Folder from "./Folder.ts"
+import * as Networks from "./Networks.ts"
+import * as Output from "./Output.ts"
+import * as Progress from "./Progress.ts"
+import * as Recipe from "./Recipe.ts"
+import * as Report from "./Report.ts"
+import * as Schemes from "./Schemes.ts"
+
+/** Tensors were left behind: a defect of breve that a run reports of itself. */
+class TensorsLeaked extends Data.TaggedError("TensorsLeaked")<{ readonly count: number }> {
+  override get message(): string {
+    return `${this.count} tensors were not released; this is a defect of breve`
+  }
+}
+
+const percent = (value: number | undefined): string => (value === undefined ? "–" : `${value.toFixed(2)} %`)
+
+const drawn = "drawn digits"
+
+const flags = {
+  data: Flag.optional(
+    Flag.withDescription(
+      Flag.String("data"),
+      "folder with MNIST-style IDX files, raw or gzipped; default: drawn digits"
+    )
+  ),
+  epochs: Flag.optional(
+    Flag.withDescription(
+      Flag.Int("epochs"),
+      "passes over the images; default: 6 for the float network, 40 for --network"
+    )
+  ),
+  seed: Flag.withDescription(Flag.withDefault(Flag.Int("seed"), 1), "the same seed gives the same numbers"),
+  quantizer: Flag.withDescription(
+    Flag.atLeast(Flag.String("quantizer"), 0),
+    `which quantizers to compare, repeatable: ${Schemes.names.join(", ")}; default: all`
+  ),
+  network: Flag.withDescription(
+    Flag.atLeast(Flag.String("network"), 0),
+    `train this network instead, repeatable: ${Networks.names.join(", ")}`
+  ),
+  out: Flag.withDescription(Flag.withDefault(Flag.String("out"), "breve-out"), "folder for what comes of it")
+}
+
+interface Asked {
+  readonly data: Option.Option<string>
+  readonly epochs: number
+  readonly seed: number
+  readonly out: string
+}
+
+const read = ({ data, seed }: Asked) =>
+  Option.match(data, {
+    onNone: () => Effect.sync(() => Folder.split(Digits.make(seed, 6000))),
+    onSome: Folder.read
+  })
+
+/** Runs in a Scope of its own, and complains of tensors that stay. */
+const withoutLeaks = <A, E, R>(
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | TensorsLeaked, Exclude<R, Scope.Scope>> =>
+  Effect.gen(function* () {
+    const before = tf.memory().numTensors
+    const answer = yield* Effect.scoped(work)
+    const left = tf.memory().numTensors - before
+    return left === 0 ? answer : yield* new TensorsLeaked({ count: left })
+  })
+
+const finish = (
+  out: string,
+  headers: ReadonlyArray<string>,
+  cells: ReadonlyArray<ReadonlyArray<string>>,
+  files: Output.Files
+) =>
+  Effect.andThen(
+    Output.writeAll(out, files),
+    Progress.print(`\n${Progress.table(headers, cells)}\n\nwritten to ${out}: ${Object.keys(files).join(", ")}`)
+  )
+
+// ---- quantizers compared ------------------------------------------------------------------------------------
+
+const schemeOf = (wanted: string): Effect.Effect<Schemes.Scheme, Schemes.UnknownQuantizer> => {
+  const scheme = Schemes.find(wanted)
+  return scheme === undefined
+    ? Effect.fail(new Schemes.UnknownQuantizer({ wanted, known: Schemes.names }))
+    : Effect.succeed(scheme)
+}
+
+const compare = (asked: Asked, schemes: ReadonlyArray<Schemes.Scheme>) =>
+  Effect.gen(function* () {
+    const states = ["float", ...schemes.map(({ name }) => name)].map((name) => `${name}.safetensors`)
+    yield* Output.check(asked.out, ["report.html", ...states])
+    const { train, test } = yield* read(asked)
+    const { rows, files } = yield* withoutLeaks(
+      Effect.gen(function* () {
+        const { epochs, seed } = asked
+        const result = yield* Experiment.run({ train, test, epochs, seed, schemes })
+        const settings = [
+          ["data", Option.getOrElse(asked.data, () => drawn)],
+          ["images", `${train.count} to train, ${test.count} to test`],
+          ["epochs", `${epochs}`],
+          ["seed", `${seed}`],
+          ["backend", tf.getBackend()]
+        ] as const
+        const report = Report.html({ title: "Digits, quantized", settings, ...result })
+        const encoded = Object.entries(result.states).map(
+          ([name, state]) => [`${name}.safetensors`, Safetensors.encode(state)] as const
+        )
+        return { rows: result.rows, files: { "report.html": report, ...Object.fromEntries(encoded) } }
+      })
+    )
+    const headers = ["quantizer", "accuracy", "after fine-tuning", "weight bytes", "ms per step"]
+    const cells = rows.map((row) => [
+      row.name,
+      percent(row.accuracyBefore),
+      percent(row.accuracyAfter),
+      `${row.weightBytes}`,
+      row.msPerStep === undefined ? "–" : row.msPerStep.toFixed(1)
+    ])
+    yield* finish(asked.out, headers, cells, files)
+  })
+
+// ---- networks trained ---------------------------------------------------------------------------------------
+
+/** The epochs of a training as comma-separated values. */
+const table = (epochs: ReadonlyArray<Recipe.Epoch>): string =>
+  ["epoch,loss,accuracy,seconds", ...epochs.map((e) => `${e.epoch},${e.loss},${e.accuracy},${e.seconds}`), ""].join(
+    "\n"
+  )
+
+const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+
+const learn = (asked: Asked, networks: ReadonlyArray<Networks.Network>) =>
+  Effect.gen(function* () {
+    const names = networks.flatMap(({ name }) => [`${name}.safetensors`, `${name}.csv`])
+    yield* Output.check(asked.out, names)
+    const { train, test } = yield* read(asked)
+    const { epochs, seed } = asked
+    const results = yield* Effect.forEach(networks, ({ name, make }) =>
+      withoutLeaks(
+        Effect.gen(function* () {
+          const model = yield* make(train, seed)
+          return { name, ...(yield* Recipe.run(name, model, { train, test, epochs, seed })) }
+        })
+      )
+    )
+    const headers = ["network", "best accuracy", "in epoch", "last accuracy", "s per epoch"]
+    const cells = results.map(({ name, best, epochs: all }) => [
+      name,
+      percent(best.accuracy),
+      `${best.epoch}`,
+      percent(all.at(-1)?.accuracy),
+      median(all.map(({ seconds }) => seconds)).toFixed(2)
+    ])
+    const files = results.flatMap(
+      ({ name, state, epochs: all }): ReadonlyArray<readonly [string, string | Uint8Array]> => [
+        [`${name}.safetensors`, Safetensors.encode(state)],
+        [`${name}.csv`, table(all)]
+      ]
+    )
+    yield* finish(asked.out, headers, cells, Object.fromEntries(files))
+  })
+
+// ---- the command --------------------------------------------------------------------------------------------
+
+const invalid = (option: string, reason: string) => new InvalidOptions({ what: "breve train", option, reason })
+
+export const command = Command.make("train", flags, (given) =>
+  Effect.gen(function* () {
+    const schemes = yield* Effect.forEach(new Set(given.quantizer), schemeOf)
+    const networks = yield* Effect.forEach(new Set(given.network), Networks.find)
+    if (networks.length > 0 && schemes.length > 0)
+      return yield* invalid("quantizer", "has no use with --network: these networks have quantizers of their own")
+    const epochs = Option.getOrElse(given.epochs, () => (networks.length > 0 ? 40 : 6))
+    if (epochs < 1) return yield* invalid("epochs", `has to be 1 or more, not ${epochs}`)
+    const asked: Asked = { data: given.data, epochs, seed: given.seed, out: given.out }
+    if (networks.length > 0) return yield* learn(asked, networks)
+    yield* compare(asked, schemes.length > 0 ? schemes : Schemes.all)
+  }).pipe(Effect.provide(Backend.layer))
+).pipe(
+  Command.withDescription(
+    "Train a digit classifier, quantize it in several ways, and compare them; or train networks of 1 and 2 bits."
+  )
+)

@@ -1,0 +1,80 @@
+/**
+ * A network of integers as data: what a device without floating point must compute, step by step.
+ *
+ * Room: exchange (level 5). Imports: `./Graph.ts` types. Laws: test/exchange/IntegerNetwork.test.ts.
+ */
+import type { IntegerGrid, Lie } from "./Graph.ts"
+
+/** Integers of a shape, row by row; channels last. */
+export interface Integers {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Int32Array
+}
+
+/** What integers of a value mean: `(q - zeroPoint) * scale`, one scale for all or one for each channel, which is the last axis. */
+export interface Meaning {
+  readonly scale: Float64Array
+  readonly zeroPoint: number
+  /** no integer lies outside, whatever the input */
+  readonly low: number
+  readonly high: number
+}
+
+/** The bounds of all sums of a layer on their way, and the bits of a signed accumulator for them. */
+export interface Accumulator {
+  readonly layer: string
+  readonly low: number
+  readonly high: number
+  readonly bits: number
+}
+
+/** How integers come from one grid to another one: one number for all channels, or one for each. */
+export interface Rescaling {
+  /** `q' = clamp(round(multiplier (q - zeroPoint) + newZeroPoint), low, high)` */
+  readonly multiplier: Float64Array
+  /** multipliers that are `2^-shift`, all of them: a device shifts, rounding half to even; negative: to the left */
+  readonly shift: Int32Array | undefined
+  readonly zeroPoint: number
+  readonly newZeroPoint: number
+  readonly rounding: IntegerGrid["rounding"]
+  readonly low: number
+  readonly high: number
+}
+
+/** Integer weights and biases of a layer; weights come without their zero-points, inputs lose theirs on the way. */
+export interface Learned {
+  readonly weight: Integers
+  /** on the grid of the sums */
+  readonly bias: Int32Array | undefined
+  readonly inputZeroPoint: number
+}
+
+export type Operation =
+  | ({ readonly op: "linear" | "scaleBias" } & Learned)
+  | ({ readonly op: "conv"; readonly groups: number; readonly lie: Lie } & Learned)
+  | ({ readonly op: "rescale" } & Rescaling)
+  | { readonly op: "relu"; readonly zeroPoint: number }
+  | { readonly op: "maxPool"; readonly lie: Lie }
+  /** without the division, which is in the scale */
+  | { readonly op: "sumPool"; readonly lie: Lie; readonly zeroPoint: number }
+  | { readonly op: "flatten" }
+  | { readonly op: "add"; readonly zeroPoints: readonly [number, number] }
+  | { readonly op: "concat"; readonly axis: number }
+
+export interface Step {
+  readonly layer: string
+  readonly operation: Operation
+  readonly inputs: ReadonlyArray<string>
+  readonly output: string
+}
+
+/** Integers in, integers out. */
+export interface IntegerNetwork {
+  /** how the floats of the outside become the first integers */
+  readonly input: { readonly name: string; readonly shape: ReadonlyArray<number>; readonly grid: IntegerGrid }
+  readonly output: { readonly name: string; readonly shape: ReadonlyArray<number> } & Meaning
+  readonly steps: ReadonlyArray<Step>
+  /** of all values, by name */
+  readonly meanings: Readonly<Record<string, Meaning>>
+  readonly accumulators: ReadonlyArray<Accumulator>
+}

@@ -1,0 +1,45 @@
+/**
+ * What a layer computes apart from its quantizers, as data: for whoever writes it down elsewhere, as an exporter does.
+ *
+ * Room: nn (level 4). Imports: nothing. Laws: test/exchange/Trace.test.ts.
+ */
+
+/** What is added around an image: as much as keeps `ceil(size / stride)`, nothing, or before and after each axis. */
+export type Pad = "same" | "valid" | ReadonlyArray<readonly [before: number, after: number]>
+
+/** How windows lie on an image; one number for each of its axes. */
+export interface Windows {
+  readonly strides: ReadonlyArray<number>
+  readonly dilations: ReadonlyArray<number>
+  readonly pad: Pad
+}
+
+/** A layer without a form can be run, but not written down. */
+export type Form =
+  /** the value itself; all axes but the first as one */
+  | { readonly op: "identity" | "flatten" }
+  | { readonly op: "relu" | "sigmoid" | "tanh" }
+  /** where a quantizer follows, it clips by itself */
+  | { readonly op: "hardTanh"; readonly low: number; readonly high: number }
+  /** `x W + b`, `W [in, out]` */
+  | { readonly op: "linear" }
+  /** `W [...kernel, in / groups, out]` */
+  | ({ readonly op: "conv"; readonly groups: number } & Windows)
+  /** `W [...kernel, out / groups, in]` */
+  | ({
+      readonly op: "convTranspose"
+      readonly groups: number
+      readonly outputPadding: ReadonlyArray<number>
+    } & Windows)
+  /** an average counts the zeros around the image */
+  | ({ readonly op: "maxPool" | "averagePool"; readonly size: ReadonlyArray<number> } & Windows)
+  | { readonly op: "add" }
+  | { readonly op: "concat"; readonly axis: number }
+  /** `x w + b` for each channel */
+  | { readonly op: "scaleBias" }
+  /** with running statistics of each channel, or of all values together */
+  | { readonly op: "batchNorm"; readonly epsilon: number; readonly over: "channels" | "all" }
+
+/** The same number for all axes, or what is given. */
+export const padOf = (pad: number | "same" | "valid" | ReadonlyArray<readonly [number, number]>, axes: number): Pad =>
+  typeof pad === "number" ? Array.from({ length: axes }, () => [pad, pad] as const) : pad

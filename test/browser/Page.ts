@@ -1,0 +1,43 @@
+/**
+ * The script of the test page: runs the experiment as the address asks, `?relaxedSimd&threads=2`, and writes the report into the page.
+ */
+import { type Report, run } from "./Experiment.ts"
+
+const asked = new URLSearchParams(location.search)
+const threads = asked.get("threads")
+
+const row = (cells: ReadonlyArray<string>): HTMLTableRowElement => {
+  const tr = document.createElement("tr")
+  for (const cell of cells) tr.insertCell().textContent = cell
+  return tr
+}
+
+const show = (report: Report): void => {
+  const { losses, lossBits, kernels, ...rest } = report
+  const table = document.createElement("table")
+  for (const [name, value] of Object.entries({ ...rest, kernels: kernels.length })) table.append(row([name, `${value}`]))
+  losses.forEach((loss, i) => table.append(row([`loss ${i + 1}`, loss.toFixed(6)])))
+  document.body.append(table)
+}
+
+/** What the test waits for: a report, or why there is none. */
+const finish = (state: "done" | "failed", text: string): void => {
+  const answer = document.createElement("script")
+  answer.type = "application/json"
+  answer.id = "answer"
+  answer.textContent = text
+  document.body.append(answer)
+  document.title = state
+}
+
+try {
+  const report = await run({
+    wasmPaths: "/wasm/",
+    relaxedSimd: asked.has("relaxedSimd"),
+    ...(threads === null ? {} : { threads: Number(threads) })
+  })
+  show(report)
+  finish("done", JSON.stringify({ ...report, crossOriginIsolated }))
+} catch (cause) {
+  finish("failed", cause instanceof Error ? `${cause.stack}` : String(cause))
+}
