@@ -36,8 +36,8 @@ const described: Readonly<Record<string, Described>> = {
     work: "one training step, CNN of two 3x3 convolutions with pools and two linear layers, 28x28, batch 32, float"
   },
   "step.cnn.int8": { work: "the same, int8 weights and activations with learned scales", goal: { ratio: 45 } },
-  "baseline.tfjs.step.mlp": { work: "the int8 MLP step made of TensorFlow.js's own kernels alone" },
-  "baseline.tfjs.step.cnn": { work: "the int8 CNN step made of TensorFlow.js's own kernels alone" },
+  "baseline.tfjs.step.mlp": { work: "the int8 MLP step written in operations of TensorFlow.js" },
+  "baseline.tfjs.step.cnn": { work: "the int8 CNN step written in operations of TensorFlow.js" },
   "resolve.twenty": { work: "resolving twenty attributes of plain objects" },
   "resolve.catalogue": { work: "resolving `Int8ActPerTensorFloat`", goal: { microseconds: 10 } }
 }
@@ -94,7 +94,7 @@ between machines than times do, but not perfectly: a copy is bound by memory, a 
 ${figures.map(row).join("\n")}
 
 A quantized step takes ${ratioOf(figures, "step.mlp.int8", "step.mlp.float")} times as long as the float one (MLP) and ${ratioOf(figures, "step.cnn.int8", "step.cnn.float")} times (CNN); the goal
-is 1.3. Without breve's kernels the same quantized steps take ${ratioOf(figures, "baseline.tfjs.step.mlp", "step.mlp.int8")} and ${ratioOf(figures, "baseline.tfjs.step.cnn", "step.cnn.int8")} times as long.
+is 1.3. Written in operations of TensorFlow.js the same quantized steps take ${ratioOf(figures, "baseline.tfjs.step.mlp", "step.mlp.int8")} and ${ratioOf(figures, "baseline.tfjs.step.cnn", "step.cnn.int8")} times as long.
 
 ## How it is fast
 

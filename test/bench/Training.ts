@@ -1,6 +1,6 @@
 /**
- * The figures of training: one step of a small MLP and a small CNN, float, with int8 weights and activations whose scales are
- * learned, and as the same int8 step made of tfjs's own kernels alone.
+ * The figures of training: one step of a small MLP and a small CNN, float, and with int8 weights and activations whose
+ * scales are learned.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
@@ -85,23 +85,6 @@ const step = (name: string, building: Building, x: tf.Tensor) =>
     return figure
   })
 
-/** The same call while breve's kernels are away, so that every op is made of tfjs's. */
-const withoutKernels = ({ name, inner, call }: Figure): Figure => {
-  const away: Array<tf.KernelConfig> = []
-  return {
-    name,
-    inner,
-    call,
-    around: (measure) => {
-      away.push(...tf.getKernelsForBackend("wasm").filter(({ kernelName }) => kernelName.startsWith("Breve")))
-      for (const { kernelName } of away) tf.unregisterKernel(kernelName, "wasm")
-      const answer = measure()
-      for (const kernel of away.splice(0)) tf.registerKernel(kernel)
-      return answer
-    }
-  }
-}
-
 export const figures = Effect.gen(function* () {
   const digits = spread([64, 784])
   const images = spread([32, 28, 28, 1])
@@ -109,8 +92,6 @@ export const figures = Effect.gen(function* () {
     yield* step("step.mlp.float", mlp(false), digits),
     yield* step("step.mlp.int8", mlp(true), digits),
     yield* step("step.cnn.float", cnn(false), images),
-    yield* step("step.cnn.int8", cnn(true), images),
-    withoutKernels(yield* step("baseline.tfjs.step.mlp", mlp(true), digits)),
-    withoutKernels(yield* step("baseline.tfjs.step.cnn", cnn(true), images))
+    yield* step("step.cnn.int8", cnn(true), images)
   ]
 })

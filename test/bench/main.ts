@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs"
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as Baseline from "./Baseline.ts"
 import { type Figure, median } from "./Figure.ts"
 import { page } from "./Page.ts"
 import * as Quantization from "./Quantization.ts"
@@ -24,10 +25,11 @@ const copy: Figure = { name: "copy", inner: 20, call: () => target.set(source) }
 const program = Effect.gen(function* () {
   const before = tf.memory().numTensors
   tf.engine().startScope()
-  const all = [...(yield* Quantization.figures), ...(yield* Training.figures), ...Wiring.figures]
+  const all = [...(yield* Quantization.figures), ...(yield* Training.figures), ...Baseline.figures(), ...Wiring.figures]
   const asked = all.filter(({ name }) => name.includes(option("only") ?? ""))
   const measured = asked.map((figure) => ({ copyMs: median(copy), name: figure.name, medianMs: median(figure) }))
   tf.engine().endScope()
+  tf.disposeVariables()
   const copies = measured.map(({ copyMs }) => copyMs).sort((a, b) => a - b)
   const copyMs = copies[copies.length >> 1] ?? Number.NaN
   return {
