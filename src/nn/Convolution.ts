@@ -51,7 +51,7 @@ const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) =>
 
 const made = (
   kind: string,
-  { inChannels, outChannels, kernelSize, groups = 1 }: Common<ReadonlyArray<number>>,
+  { inChannels, outChannels, kernelSize, strides = [], dilations = [], groups = 1 }: Common<ReadonlyArray<number>>,
   form: Form,
   formula: Weighted.Shape["formula"],
   options: unknown
@@ -65,7 +65,14 @@ const made = (
       outChannels,
       outputChannelAxis: kernelSize.length + 1,
       products: product(kernelSize) * (inChannels / groups),
-      check: () => Weighted.wholeGroups(kind, inChannels, outChannels, groups),
+      check: () =>
+        Weightless.wrongIn(kind, {
+          inChannels: [inChannels],
+          outChannels: [outChannels],
+          kernelSize,
+          strides,
+          dilations
+        }) ?? Weighted.wholeGroups(kind, inChannels, outChannels, groups),
       formula: (x, weight, bias) => {
         Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
         return formula(x, weight, bias)
@@ -80,7 +87,7 @@ const made = (
  * - formula:  `y = conv1d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv1d` of the ops, each `Q` where there is a quantizer
  * - shapes:   `x [n, w, in], W [k, in / groups, out], b [out] -> y [n, ow, out]`
  * - gradient: through every quantizer
- * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - errors:   InvalidOptions where sizes are not above 0 or the groups do not divide the channels; ShapeMismatch for other inputs
  * - source:   Brevitas, nn/quant_conv.py
  *
  * @since 0.3.0
@@ -110,7 +117,7 @@ export const quantConv1d = <
  * - formula:  `y = conv2d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv2d` of the ops, each `Q` where there is a quantizer
  * - shapes:   `x [n, h, w, in], W [kh, kw, in / groups, out], b [out] -> y [n, oh, ow, out]`
  * - gradient: through every quantizer
- * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - errors:   InvalidOptions where sizes are not above 0 or the groups do not divide the channels; ShapeMismatch for other inputs
  * - source:   Brevitas, nn/quant_conv.py
  *
  * @since 0.1.0
@@ -139,7 +146,7 @@ export const quantConv2d = <
  * - formula:  `y = conv3d(Q(x), Q(W)) + Q(b)`, as `Convolution.conv3d` of the ops, each `Q` where there is a quantizer
  * - shapes:   `x [n, d, h, w, in], W [kd, kh, kw, in / groups, out], b [out] -> y [n, od, oh, ow, out]`
  * - gradient: through every quantizer
- * - errors:   InvalidOptions where the groups do not divide the channels; ShapeMismatch for other inputs
+ * - errors:   InvalidOptions where sizes are not above 0 or the groups do not divide the channels; ShapeMismatch for other inputs
  * - source:   Brevitas, nn/quant_conv.py
  *
  * @since 0.3.0

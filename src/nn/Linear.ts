@@ -24,7 +24,8 @@ const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) =>
  * - formula:  `y = Q(x) Q(W) + Q(b)`, each `Q` where there is a quantizer
  * - shapes:   `x [...d, in], W [in, out], b [out] -> y [...d, out]`
  * - gradient: through every quantizer
- * - errors:   ShapeMismatch for other inputs; MissingInput where a quantizer or a quant tensor needs formats that are not there
+ * - errors:   InvalidOptions where sizes are not above 0; ShapeMismatch for other inputs; MissingInput where a quantizer or a quant
+ *   tensor needs formats that are not there
  * - source:   Brevitas, nn/quant_linear.py
  *
  * @since 0.1.0
@@ -50,6 +51,11 @@ export const quantLinear = <
       outChannels: options.outFeatures,
       outputChannelAxis: 1,
       products: options.inFeatures,
+      check: () =>
+        Weightless.wrongIn("QuantLinear", {
+          inFeatures: [options.inFeatures],
+          outFeatures: [options.outFeatures]
+        }),
       formula: (x, weight, bias) => {
         Weightless.expectShape("QuantLinear", x, ["...", options.inFeatures])
         const rows = x.shape.slice(0, -1)

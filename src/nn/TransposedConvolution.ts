@@ -44,6 +44,12 @@ export interface Options3d<PW, W, PB, B, PI, I, PO, O>
 
 const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) => a * b, 1)
 
+const divisor = (a: number, b: number): number => (b > 0 ? divisor(b, a % b) : a)
+
+/** How many taps lie between two that meet at one output: the stride, but for what it has in common with the dilation. */
+const apart = (strides: ReadonlyArray<number>, dilations: ReadonlyArray<number>): ReadonlyArray<number> =>
+  strides.map((stride, axis) => stride / divisor(stride, dilations[axis] ?? 1))
+
 /** The outputs of all groups side by side: scales along them are those of one group, over and over. */
 const perGroup = (weight: Layer.Value, axis: number, groups: number): Layer.Value => {
   if (groups === 1 || !QuantTensor.isIntegral(weight) || (weight.scale.shape[axis] ?? 1) === 1) return weight
@@ -66,7 +72,10 @@ const made = (
   const { strides = ones, dilations = ones, padding = 0, outputPadding = kernelSize.map(() => 0) } = options
   const pad = typeof padding === "number" ? kernelSize.map(() => [padding, padding] as const) : padding
   const lie = { strides, pad, outputPadding, dilations, groups }
-  const tooMuch = outputPadding.findIndex((extra, axis) => extra >= Math.max(strides[axis] ?? 1, dilations[axis] ?? 1))
+  const tooMuch = outputPadding.findIndex(
+    (extra, axis) =>
+      !(Number.isInteger(extra) && extra >= 0 && extra < Math.max(strides[axis] ?? 1, dilations[axis] ?? 1))
+  )
   return Weighted.make(
     {
       kind,
@@ -75,16 +84,23 @@ const made = (
       fanIn: product(kernelSize) * (outChannels / groups),
       outChannels,
       outputChannelAxis: kernelSize.length,
-      products: QuantTensor.transposedProducts(kernelSize, strides, inChannels, groups),
+      products: QuantTensor.transposedProducts(kernelSize, apart(strides, dilations), inChannels, groups),
       perOutput: (weight) => perGroup(weight, kernelSize.length, groups),
       check: () =>
+        Weightless.wrongIn(kind, {
+          inChannels: [inChannels],
+          outChannels: [outChannels],
+          kernelSize,
+          strides,
+          dilations
+        }) ??
         Weighted.wholeGroups(kind, inChannels, outChannels, groups) ??
         (tooMuch === -1
           ? undefined
           : new InvalidOptions({
               what: kind,
               option: "outputPadding",
-              reason: `must be less than the stride or the dilation; on axis ${tooMuch} it is ${outputPadding[tooMuch]}`
+              reason: `must be a whole number less than the stride or the dilation; on axis ${tooMuch} it is ${outputPadding[tooMuch]}`
             })),
       formula: (x, weight, bias) => {
         Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
@@ -101,7 +117,8 @@ const made = (
  * - formula:  `y = convTranspose(Q(x), Q(W)) + Q(b)`, as `ConvolutionTransposed.convTranspose`, each `Q` where there is a quantizer
  * - shapes:   `x [n, w, in], W [k, out / groups, in], b [out] -> y [n, ow, out]`
  * - gradient: through every quantizer
- * - errors:   InvalidOptions where the groups do not divide the channels, or the output padding is too large;
+ * - errors:   InvalidOptions where sizes are not above 0, the groups do not divide the
+ *   channels, or the output padding is too large;
  *   ShapeMismatch for other inputs
  * - source:   Brevitas, nn/quant_convtranspose.py
  *

@@ -8,7 +8,7 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import type * as Injector from "../inject/Injector.ts"
 import * as Resize from "../op/Resize.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { InvalidOptions, MissingInput } from "../tensor/Errors.ts"
+import { MissingInput } from "../tensor/Errors.ts"
 import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
 import type * as Slot from "./Slot.ts"
@@ -54,11 +54,6 @@ const layer = (
   )
 }
 
-const whole = (what: string, option: string, sizes: ReadonlyArray<number>): InvalidOptions | undefined =>
-  sizes.every((size) => Number.isInteger(size) && size > 0)
-    ? undefined
-    : new InvalidOptions({ what, option, reason: `must be whole numbers above 0; it is [${sizes.join(", ")}]` })
-
 /**
  * An average pool of integers: the sum of each window, cut to fewer bits; the division is in the scale.
  *
@@ -79,7 +74,9 @@ export const truncAvgPool2d = <P, const T extends Slot.Overrides = {}>(
   }
 ): Effect.Effect<Truncated, Layer.BuildError, Scope.Scope> => {
   const { kernelSize, strides = kernelSize } = options
-  const wrong = whole("TruncAvgPool2d", "kernelSize", kernelSize) ?? whole("TruncAvgPool2d", "strides", strides)
+  const wrong =
+    Weightless.wrongSizes("TruncAvgPool2d", "kernelSize", kernelSize) ??
+    Weightless.wrongSizes("TruncAvgPool2d", "strides", strides)
   if (wrong !== undefined) return Effect.fail(wrong)
   return layer(
     "TruncAvgPool2d",
@@ -112,7 +109,7 @@ export const truncAdaptiveAvgPool2d = <P, const T extends Slot.Overrides = {}>(
   options: Options<P, T> & { readonly outputSize: Pair }
 ): Effect.Effect<Truncated, Layer.BuildError, Scope.Scope> => {
   const { outputSize } = options
-  const wrong = whole("TruncAdaptiveAvgPool2d", "outputSize", outputSize)
+  const wrong = Weightless.wrongSizes("TruncAdaptiveAvgPool2d", "outputSize", outputSize)
   if (wrong !== undefined) return Effect.fail(wrong)
   const pooled = (x: Layer.Value, isCut: boolean): Layer.Value => {
     Weightless.expectShape("TruncAdaptiveAvgPool2d", x, ["n", "h", "w", "c"])

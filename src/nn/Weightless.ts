@@ -8,7 +8,7 @@ import * as QuantTensor from "../core/QuantTensor.ts"
 import type { External } from "../core/TensorQuantizer.ts"
 import type * as Injector from "../inject/Injector.ts"
 import type * as QuantProxy from "../proxy/QuantProxy.ts"
-import { MissingInput, ShapeMismatch } from "../tensor/Errors.ts"
+import { InvalidOptions, MissingInput, ShapeMismatch } from "../tensor/Errors.ts"
 import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
 import { skips } from "./Mode.ts"
@@ -89,6 +89,21 @@ export const thrown = <A, E>(result: Result.Result<A, E>): A => {
   if (Result.isFailure(result)) throw result.failure
   return result.success
 }
+
+/** What is wrong with sizes that are no whole numbers above 0. */
+export const wrongSizes = (what: string, option: string, sizes: ReadonlyArray<number>): InvalidOptions | undefined =>
+  sizes.every((size) => Number.isInteger(size) && size > 0)
+    ? undefined
+    : new InvalidOptions({ what, option, reason: `must be whole numbers above 0; it is [${sizes.join(", ")}]` })
+
+/** The same for several options by name. */
+export const wrongIn = (
+  what: string,
+  options: Readonly<Record<string, ReadonlyArray<number>>>
+): InvalidOptions | undefined =>
+  Object.entries(options)
+    .map(([option, sizes]) => wrongSizes(what, option, sizes))
+    .find((wrong) => wrong !== undefined)
 
 /** Names of so many axes of an image. */
 export const imageAxes = (count: number): ReadonlyArray<string> => ["d", "h", "w"].slice(3 - count)

@@ -23,8 +23,12 @@ export const dropped = (f: () => unknown) => (): void => {
   })
 }
 
+/** WebAssembly is compiled twice, the second time in the background: until then it is slow. */
+const warmUpMs = 400
+
 const sampled = ({ call, inner }: Figure): number => {
-  for (let i = 0; i < 10 * inner; i++) call()
+  const start = performance.now()
+  while (performance.now() - start < warmUpMs) for (let i = 0; i < inner; i++) call()
   const samples = Array.from({ length: 51 }, () => {
     const begin = performance.now()
     for (let i = 0; i < inner; i++) call()

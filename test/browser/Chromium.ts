@@ -65,13 +65,17 @@ export const visit = (context: BrowserContext, url: string, screenshot?: string)
     const page = await context.newPage()
     const complaints: Array<string> = []
     page.on("pageerror", (error) => complaints.push(error.message))
+    page.on("console", (message) => {
+      if (message.type() === "error") complaints.push(message.text())
+    })
     page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`))
     page.on("response", (response) => {
-      if (!response.ok() && !response.url().endsWith("/favicon.ico")) complaints.push(`${response.url()}: ${response.status()}`)
+      if (!response.ok() && !response.url().endsWith("/favicon.ico"))
+        complaints.push(`${response.url()}: ${response.status()}`)
     })
     try {
       await page.goto(url)
-      await page.waitForSelector("#answer", { state: "attached", timeout: 120_000 })
+      await page.waitForSelector("#answer", { state: "attached", timeout: 60_000 })
       if (screenshot !== undefined) await page.screenshot({ path: screenshot, fullPage: true })
       return { title: await page.title(), answer: (await page.textContent("#answer")) ?? "", complaints }
     } catch (cause) {

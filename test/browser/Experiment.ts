@@ -2,8 +2,9 @@
  * What the browser test runs, in Node and on every page alike: resolves a quantizer, and trains a small convolutional network at eight
  * bits on drawn digits for 20 steps. It knows the published entries of the package alone.
  */
-import * as tf from "@tensorflow/tfjs-core"
+
 import { setThreadsCount } from "@tensorflow/tfjs-backend-wasm"
+import * as tf from "@tensorflow/tfjs-core"
 import {
   Activation,
   Batch,

@@ -15,8 +15,9 @@ const row = (cells: ReadonlyArray<string>): HTMLTableRowElement => {
 const show = (report: Report): void => {
   const { losses, lossBits, kernels, ...rest } = report
   const table = document.createElement("table")
-  for (const [name, value] of Object.entries({ ...rest, kernels: kernels.length })) table.append(row([name, `${value}`]))
-  losses.forEach((loss, i) => table.append(row([`loss ${i + 1}`, loss.toFixed(6)])))
+  for (const [name, value] of Object.entries({ ...rest, kernels: kernels.length }))
+    table.append(row([name, `${value}`]))
+  table.append(...losses.map((loss, i) => row([`loss ${i + 1}`, loss.toFixed(6)])))
   document.body.append(table)
 }
 

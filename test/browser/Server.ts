@@ -39,7 +39,9 @@ export const serve = (mounts: ReadonlyArray<Mount>): Effect.Effect<string, never
     const body = file === undefined ? undefined : await readFile(file).catch(() => undefined)
     const type = types[extname(file ?? "")] ?? "application/octet-stream"
     const headers = { "Content-Type": type, ...(mount?.isolated === true ? isolation : {}) }
-    return body === undefined ? { status: 404, headers: {}, body: `nothing at ${path}` } : { status: 200, headers, body }
+    return body === undefined
+      ? { status: 404, headers: {}, body: `nothing at ${path}` }
+      : { status: 200, headers, body }
   }
   const listening = Effect.callback<ReturnType<typeof createServer>>((resume) => {
     const server = createServer((request, response) => {

@@ -270,6 +270,53 @@ onBackends("layers with a weight", () => {
     )
   }
 
+  scoped("a transposed convolution whose dilation is its stride: all taps meet, and the width holds their sum", () =>
+    Effect.gen(function* () {
+      const layer = yield* TransposedConvolution.quantConvTranspose1d({
+        inChannels: 1,
+        outChannels: 1,
+        kernelSize: [8],
+        strides: [2],
+        dilations: [2],
+        ...quant,
+        weight: { bitWidth: 2 },
+        input: { bitWidth: 2 }
+      })
+      const weight = yield* owned(() => tf.ones([8, 1, 1]))
+      yield* State.load(layer, { weight }, "float")
+      const x = yield* owned(() => tf.fill([1, 8, 1], -1))
+      const y = yield* quantized(layer, x)
+      // 8 products of -2 and 1
+      expect(Math.min(...y.integers)).toBe(-16)
+      expect(numbers(y.bitWidth)[0]).toBeGreaterThanOrEqual(Math.ceil(Math.log2(9 * 8)))
+    })
+  )
+
+  scoped("sizes that cannot be are refused when the layer is made", () =>
+    Effect.gen(function* () {
+      const refused = (option: string) => ({ _tag: "InvalidOptions", option })
+      const one = { inChannels: 2, outChannels: 2, kernelSize: [3] } as const
+      for (const size of [0, -1, 1.5, Number.NaN]) {
+        expect(yield* Effect.flip(Linear.quantLinear({ inFeatures: size, outFeatures: 2 }))).toMatchObject(
+          refused("inFeatures")
+        )
+        for (const option of ["kernelSize", "strides", "dilations"]) {
+          const options = { ...one, [option]: [size] }
+          expect(yield* Effect.flip(Convolution.quantConv1d(options))).toMatchObject(refused(option))
+          expect(yield* Effect.flip(TransposedConvolution.quantConvTranspose1d(options))).toMatchObject(refused(option))
+        }
+        expect(yield* Effect.flip(Convolution.quantConv1d({ ...one, inChannels: size }))).toMatchObject(
+          refused("inChannels")
+        )
+      }
+      for (const outputPadding of [[1], [-1], [0.5]] as const)
+        expect(yield* Effect.flip(TransposedConvolution.quantConvTranspose1d({ ...one, outputPadding }))).toMatchObject(
+          refused("outputPadding")
+        )
+      expect(yield* Effect.flip(Convolution.quantConv1d({ ...one, groups: 3 }))).toMatchObject(refused("groups"))
+    })
+  )
+
   scoped("scale and bias for each channel: integers are the products", () =>
     Effect.gen(function* () {
       const layer = yield* Normalization.quantScaleBias({ channels: 3, ...quant, hasBias: true })

@@ -4,7 +4,7 @@ import * as fc from "fast-check"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as ConvolutionNd from "../../src/op/ConvolutionNd.ts"
-import { arbitrary, outcome, product, type Sample, terms, wholes } from "./NaiveConvolution.ts"
+import { arbitrary, compare, type Sample } from "./NaiveConvolution.ts"
 
 type Pair = readonly [number, number]
 type Triple = readonly [number, number, number]
@@ -40,35 +40,7 @@ const convolution =
       : ConvolutionNd.conv3d(x, filter, { strides, pad: pads, dilations, groups }, bias)
   }
 
-const agrees = (sample: Sample): void => {
-  const sums = sumsOf(sample)
-  const { batch, image, kernel, output, groups, channels } = sums
-  const [ci, co] = [groups * channels.image, groups * channels.output]
-  const shape = [batch, ...output, co]
-  const [x, w] = [
-    wholes(batch * product(image) * ci, sample.seed),
-    wholes(product(kernel) * channels.image * co, ~sample.seed)
-  ]
-  const [b, dy] = [wholes(co, sample.seed + 1), wholes(product(shape), sample.seed + 2)]
-  const y = Array.from({ length: product(shape) }, (_, at) => b[at % co] as number)
-  const [dx, dw, db] = [x.map(() => 0), w.map(() => 0), b.map(() => 0)]
-  for (const [from, tap, to] of terms(sums)) {
-    y[to] = (y[to] as number) + (x[from] as number) * (w[tap] as number)
-    dx[from] = (dx[from] as number) + (dy[to] as number) * (w[tap] as number)
-    dw[tap] = (dw[tap] as number) + (dy[to] as number) * (x[from] as number)
-  }
-  for (const [at, d] of dy.entries()) db[at % co] = (db[at % co] as number) + d
-  const actual = outcome(
-    convolution(sample),
-    [
-      [x, [batch, ...image, ci]],
-      [w, [...kernel, channels.image, co]],
-      [b, [co]]
-    ],
-    () => dy
-  )
-  expect(actual).toEqual({ shape, all: [y, dx, dw, db] })
-}
+const agrees = (sample: Sample): void => compare(convolution(sample), sumsOf(sample), sample.seed, false)
 
 describe.each([
   ["cpu", Backend.cpu],

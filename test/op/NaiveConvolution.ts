@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as fc from "fast-check"
+import { expect } from "vitest"
 import * as Gradient from "../../src/tensor/Gradient.ts"
 
 type Sizes = ReadonlyArray<number>
@@ -92,6 +93,38 @@ export const outcome = (
     const numbers = (t: tf.Tensor | null): Array<number> => [...(t as tf.Tensor).dataSync()].map((v) => v + 0)
     return { shape: y.shape, all: [y, ...gradients].map(numbers) }
   })
+
+/** Compares an operation with the sums of its definition; `transposed` exchanges the image and the result. */
+export const compare = (
+  f: (x: tf.Tensor, filter: tf.Tensor, bias: tf.Tensor) => tf.Tensor,
+  sums: Sums,
+  seed: number,
+  transposed: boolean
+): void => {
+  const { batch, groups, channels, kernel } = sums
+  const image = [batch, ...sums.image, groups * channels.image]
+  const result = [batch, ...sums.output, groups * channels.output]
+  const filter = [...kernel, channels.image, groups * channels.output]
+  const [from, shape] = transposed ? [result, image] : [image, result]
+  const co = shape.at(-1) as number
+  const [x, w] = [wholes(product(from), seed), wholes(product(filter), ~seed)]
+  const [b, dy] = [wholes(co, seed + 1), wholes(product(shape), seed + 2)]
+  const y = Array.from({ length: product(shape) }, (_, at) => b[at % co] as number)
+  const [dx, dw, db] = [x.map(() => 0), w.map(() => 0), b.map(() => 0)]
+  for (const [inImage, tap, inResult] of terms(sums)) {
+    const [at, to] = transposed ? [inResult, inImage] : [inImage, inResult]
+    y[to] = (y[to] as number) + (x[at] as number) * (w[tap] as number)
+    dx[at] = (dx[at] as number) + (dy[to] as number) * (w[tap] as number)
+    dw[tap] = (dw[tap] as number) + (dy[to] as number) * (x[at] as number)
+  }
+  for (const [at, d] of dy.entries()) db[at % co] = (db[at % co] as number) + d
+  const inputs = [
+    [x, from],
+    [w, filter],
+    [b, [co]]
+  ] as const
+  expect(outcome(f, inputs, () => dy)).toEqual({ shape, all: [y, dx, dw, db] })
+}
 
 /** How windows lie along one axis. */
 export interface Axis {

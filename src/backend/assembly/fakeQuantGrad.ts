@@ -35,7 +35,7 @@ export function fakeQuantGrad(
   const high = kept(sums, top)
   const cut = kept(sums, reinterpret<f32>(passes ? 0 : -1))
   const one = zeroPoint && !zeroStep ? v128.load32_splat(zeroPoint) : kept(sums, shift)
-  const bounds = passes || dzero + dlow + dhigh != 0
+  const bounds = !passes && dzero + dlow + dhigh != 0
   clear(sums + toScale)
   clear(sums + toZero)
   clear(sums + toLow)

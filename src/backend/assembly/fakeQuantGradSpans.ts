@@ -29,12 +29,12 @@ function scaled(sum: v128, s: v128): v128 {
 
 /** One vector: its part of the scale's sum. What is beyond the bounds is masked, not branched to: how much that is costs nothing. */
 @inline
-function vector(x: usize, dy: usize, dx: usize, s: v128, z: v128, low: v128, high: v128, plain: bool): v128 {
+function vector(x: usize, dy: usize, dx: usize, s: v128, z: v128, low: v128, high: v128, free: v128, plain: bool): v128 {
   const u = f32x4.div(v128.load(x), s)
   const w = f32x4.nearest(plain ? u : f32x4.add(u, z))
   const q = f32x4.pmax(f32x4.pmin(w, high), low)
   const g = v128.load(dy)
-  const within = f32x4.eq(w, q)
+  const within = v128.or(f32x4.eq(w, q), free)
   v128.store(dx, v128.and(g, within))
   return f32x4.mul(g, f32x4.sub(plain ? q : f32x4.sub(q, z), v128.and(u, within)))
 }
@@ -42,7 +42,7 @@ function vector(x: usize, dy: usize, dx: usize, s: v128, z: v128, low: v128, hig
 /** To nearest, without sums beyond the bounds. NaN, which would count as beyond, makes the sum NaN: then it is of no use, and false. */
 @inline
 function usual(
-  x: usize, dy: usize, dx: usize, bytes: usize, s: v128, z: v128, low: v128, high: v128, sums: usize, plain: bool
+  x: usize, dy: usize, dx: usize, bytes: usize, s: v128, z: v128, low: v128, high: v128, free: v128, sums: usize, plain: bool
 ): bool {
   let all = f64x2.splat(0)
   const end = x + (bytes & ~31)
@@ -52,12 +52,12 @@ function usual(
     let sum0 = f32x4.splat(0)
     let sum1 = sum0
     for (const stop = min(x + span, end); x < stop; x += 32) {
-      sum0 = f32x4.add(sum0, vector(x, dy + x, dx + x, s, z, low, high, plain))
-      sum1 = f32x4.add(sum1, vector(x + 16, dy + x + 16, dx + x + 16, s, z, low, high, plain))
+      sum0 = f32x4.add(sum0, vector(x, dy + x, dx + x, s, z, low, high, free, plain))
+      sum1 = f32x4.add(sum1, vector(x + 16, dy + x + 16, dx + x + 16, s, z, low, high, free, plain))
     }
     all = f64x2.add(all, doubled(f32x4.add(sum0, sum1)))
   }
-  if (bytes & 16) all = f64x2.add(all, doubled(vector(x, dy + x, dx + x, s, z, low, high, plain)))
+  if (bytes & 16) all = f64x2.add(all, doubled(vector(x, dy + x, dx + x, s, z, low, high, free, plain)))
   if (v128.any_true(f64x2.ne(all, all))) return false
   addTo(sums + toScale, all)
   return true
@@ -103,7 +103,7 @@ function other(
 
 /**
  * A whole number of vectors; `cut` is none of the bits where the clamp passes the gradient, else all. `bounds` is whether the sums
- * beyond the bounds are asked for, without which `cut` is all.
+ * beyond the bounds are asked for and not 0.
  */
 export function spans(
   x: usize, dy: usize, dx: usize, bytes: usize, s: v128, z: v128, low: v128, high: v128, cut: v128,
@@ -111,8 +111,8 @@ export function spans(
 ): void {
   if (kind == 0 && !bounds) {
     if (f32x4.extract_lane(z, 0) == 0) {
-      if (usual(x, dy, dx, bytes, s, z, low, high, sums, true)) return
-    } else if (usual(x, dy, dx, bytes, s, z, low, high, sums, false)) return
+      if (usual(x, dy, dx, bytes, s, z, low, high, v128.not(cut), sums, true)) return
+    } else if (usual(x, dy, dx, bytes, s, z, low, high, v128.not(cut), sums, false)) return
   }
   other(x, dy, dx, bytes, s, z, low, high, cut, sums, kind)
 }
