@@ -36,6 +36,11 @@ export interface WasmOptions extends Kernels.Options {
    * needs them served. They are loaded once: a later start checks its paths, but keeps what runs.
    */
   readonly wasmPaths?: string | Paths
+  /**
+   * Whether tfjs may use threads, which it does where a page is cross-origin isolated. Their workers run the package's own source text,
+   * which some minifiers break. Default: true.
+   */
+  readonly threads?: boolean
 }
 
 /** What is used of the package `@tensorflow/tfjs-backend-wasm`. */
@@ -137,14 +142,37 @@ const withoutHandlers = <A, E>(start: Effect.Effect<A, E>): Effect.Effect<A, E> 
 
 // ---- the start ----------------------------------------------------------------------------------------------
 
+/** Why a worker of tfjs failed: it throws the event that it got, which the page alone hears of. */
+const failureOf = ({ error }: ErrorEvent): string | undefined =>
+  error instanceof ErrorEvent ? error.message : undefined
+
+/** Starts a backend: whether it did, or why its workers failed, for which tfjs would wait for ever. */
+const start = async (name: Name): Promise<boolean | string> => {
+  if (inNode()) return tf.setBackend(name)
+  const listening = new AbortController()
+  const broken = new Promise<string>((resolve) => {
+    const listener = (event: ErrorEvent): void => {
+      const failure = failureOf(event)
+      if (failure !== undefined) resolve(failure)
+    }
+    globalThis.addEventListener("error", listener, { signal: listening.signal })
+  })
+  return Promise.race([tf.setBackend(name), broken]).finally(() => listening.abort())
+}
+
+/** The reason why a backend did not start, and the repair. */
+const unstarted = (started: false | string, hint: string): string =>
+  typeof started === "string"
+    ? `its threads fail (${started}). A minifier may have broken the text of their workers: load the page anew with { threads: false }, or leave the package as it is`
+    : `TensorFlow.js could not start it; its warning on the console says why. ${hint}`
+
 /** Selects a registered backend; where it does not start, the one before stays selected. */
 const select = Effect.fn("Backend.select")(function* (name: Name, hint: string, options: Kernels.Options = {}) {
   const before = tf.getBackend()
-  const started = yield* Effect.promise(() => tf.setBackend(name))
-  if (!started) {
+  const started = yield* Effect.promise(() => start(name))
+  if (started !== true) {
     if (before !== name && tf.findBackend(before) !== null) yield* Effect.promise(() => tf.setBackend(before))
-    const reason = `TensorFlow.js could not start it; its warning on the console says why. ${hint}`
-    return yield* new BackendUnavailable({ backend: name, reason })
+    return yield* new BackendUnavailable({ backend: name, reason: unstarted(started, hint) })
   }
   yield* Effect.promise(() => tf.ready())
   Gradients.register()
@@ -166,6 +194,7 @@ export const wasm = (
     Backend,
     Effect.gen(function* () {
       const { setWasmPaths } = yield* load
+      if (options.threads === false) tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false)
       const paths = yield* locate(options)
       if (Option.isSome(paths)) {
         yield* check(paths.value)

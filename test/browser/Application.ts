@@ -17,7 +17,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Effect, type Scope } from "effect"
-import { transformSync } from "esbuild"
+import { buildSync, transformSync } from "esbuild"
 import { build } from "vite"
 import { importMap } from "./ImportMap.ts"
 
@@ -69,8 +69,19 @@ const script = (name: string): string =>
     'from "$1.js"'
   )
 
+/** protobufjs is published as CommonJS alone; a page without a bundler takes it as one file that is a module. */
+const protobuf = (modules: string, outfile: string): void => {
+  buildSync({
+    entryPoints: [join(modules, "protobufjs/minimal.js")],
+    bundle: true,
+    format: "esm",
+    outfile,
+    logLevel: "error"
+  })
+}
+
 const page = (head: string): string =>
-  `<!doctype html>\n<meta charset="utf-8">\n<title>running</title>\n${head}\n<script type="module" src="./Page.js"></script>\n`
+  `<!doctype html>\n<meta charset="utf-8">\n<link rel="icon" href="data:,">\n<title>running</title>\n${head}\n<script type="module" src="./Page.js"></script>\n`
 
 const bundle = (folder: string, outDir: string): Promise<unknown> =>
   build({
@@ -95,6 +106,7 @@ export const make: Effect.Effect<Application, never, Scope.Scope> = Effect.gen(f
     mkdirSync(plain)
     writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "app", private: true, type: "module" }))
     for (const name of ["Experiment", "Page"]) writeFileSync(join(plain, `${name}.js`), script(name))
+    protobuf(modules, join(plain, "protobufjs.js"))
     writeFileSync(join(plain, "index.html"), page(""))
     await bundle(plain, bundled)
     writeFileSync(

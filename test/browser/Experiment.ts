@@ -31,8 +31,9 @@ export interface Options {
   /** where the page finds the binaries of tfjs; Node knows by itself */
   readonly wasmPaths?: string
   readonly relaxedSimd?: boolean
-  /** of tfjs, where the page is cross-origin isolated */
-  readonly threads?: number
+  readonly threads?: boolean
+  /** how many threads tfjs takes */
+  readonly threadCount?: number
 }
 
 /** Plain data, to be compared as text: numbers that have to be equal are written as their bits. */
@@ -120,7 +121,7 @@ const trained = Effect.gen(function* () {
   const model = yield* network
   const events = yield* Stream.runCollect(
     Train.run(model, {
-      optimizer: Optimizer.adam(2e-3),
+      optimizer: Optimizer.adam(4e-3),
       loss: Loss.crossEntropy,
       epochs: 1,
       batches: (random) => Batch.stream(source, { batchSize, random }),
@@ -164,7 +165,7 @@ const program = Effect.gen(function* () {
   } satisfies Report
 })
 
-export const run = ({ threads, ...options }: Options): Promise<Report> => {
-  if (threads !== undefined) setThreadsCount(threads)
+export const run = ({ threadCount, ...options }: Options): Promise<Report> => {
+  if (threadCount !== undefined) setThreadsCount(threadCount)
   return Effect.runPromise(Effect.provide(program, Wasm.layerWith(options)))
 }

@@ -1,5 +1,5 @@
 /**
- * The script of the test page: runs the experiment as the address asks, `?relaxedSimd&threads=2`, and writes the report into the page.
+ * The script of the test page: runs the experiment as the address asks, `?relaxedSimd&threads=4`, and writes the report into the page.
  */
 import { type Report, run } from "./Experiment.ts"
 
@@ -35,10 +35,11 @@ try {
   const report = await run({
     wasmPaths: "/wasm/",
     relaxedSimd: asked.has("relaxedSimd"),
-    ...(threads === null ? {} : { threads: Number(threads) })
+    threads: threads !== "0",
+    ...(Number(threads) > 0 ? { threadCount: Number(threads) } : {})
   })
   show(report)
   finish("done", JSON.stringify({ ...report, crossOriginIsolated }))
 } catch (cause) {
-  finish("failed", cause instanceof Error ? `${cause.stack}` : String(cause))
+  finish("failed", cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause))
 }

@@ -21,12 +21,13 @@ peers=$(node -p '
 ')
 echo "pack: installing with $peers"
 mkdir "$temp/app"
-cp "$root"/test/package/*.mjs "$temp/app"
+cp "$root"/test/package/{smoke,missing}.mjs "$temp/app"
 cd "$temp/app"
 echo '{ "name": "app", "private": true, "type": "module" }' >package.json
 # shellcheck disable=SC2086 # one word for each peer
 npm install --silent --no-audit --no-fund "$tarball" $peers </dev/null
 
 node smoke.mjs
+node "$root/test/package/sizes.mjs" "$temp/app"
 rm -r node_modules/@tensorflow/tfjs-backend-wasm
 node missing.mjs

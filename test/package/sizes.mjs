@@ -1,0 +1,108 @@
+/**
+ * What typical imports of the installed package weigh in a bundle, minified and gzipped, without the peers: `node sizes.mjs FOLDER`,
+ * the folder that has breve in its node_modules. Each has a budget; laws and exchange cost nothing to those who do not import them.
+ */
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { build } from "vite"
+
+/** Budgets in bytes after gzip, and what must not be there: parts of the paths of modules. */
+const cases = [
+  {
+    name: "the wiring",
+    code: 'import { Injector } from "breve"; export const q = Injector.make("Q", { a: 1 }); export const r = Injector.resolve(q, "a")',
+    budget: 6_500,
+    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/core/", "/quant/", "/backend/"]
+  },
+  {
+    name: "the wiring and one quantizer of chosen parts",
+    code: `
+      import {
+        BitWidth, Clamp, Injector, IntQuant, IntScaling, Restriction, Rounding, Scaling, View, ZeroPoint
+      } from "breve"
+      const Int8 = Injector.make("Int8", {
+        tensorQuant: IntQuant.RescalingIntQuant, intQuant: IntQuant.IntQuant, bitWidthImpl: BitWidth.BitWidthConst,
+        bitWidth: 8, signed: true, narrowRange: true, scalingImpl: Scaling.ConstScaling, scalingInit: 0.1,
+        scalingShape: [], restrictScalingImpl: Restriction.FloatRestrictValue, intScalingImpl: IntScaling.IntScaling,
+        zeroPointImpl: ZeroPoint.ZeroZeroPoint, floatToIntImpl: Rounding.RoundSte,
+        tensorClampImpl: Clamp.TensorClampSte, inputViewImpl: View.Identity
+      })
+      export const resolved = Injector.resolve(Int8, "tensorQuant")`,
+    budget: 15_000,
+    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/backend/", "/quant/"]
+  },
+  {
+    name: "a quantizer of the catalogue, varied and resolved",
+    code: 'import { Injector, ScaledInt } from "breve"; export const q = Injector.let(ScaledInt.Int8WeightPerTensorFloat, { bitWidth: 4 }); export const r = Injector.resolve(q, "tensorQuant")',
+    budget: 32_000,
+    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/backend/"]
+  },
+  {
+    name: "the WASM backend with its kernels and gradients",
+    code: 'export * from "breve/wasm"',
+    budget: 36_000,
+    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/core/", "/quant/"]
+  },
+  {
+    name: "a linear layer",
+    code: 'import { Linear } from "breve"; export const make = Linear.quantLinear',
+    budget: 37_000,
+    without: ["/laws/", "/exchange/", "/train/", "/backend/"]
+  },
+  { name: "the whole library", code: 'export * from "breve"', budget: 180_000, without: ["/laws/", "/cli/Report"] },
+  { name: "the laws", code: 'export * from "breve/laws"', budget: 10_000, without: ["/exchange/", "/train/", "/nn/"] }
+]
+
+const peers = [/^@tensorflow\//, /^effect(\/|$)/, /^fast-check$/, /^fp-ts\//]
+
+/** A bundle as Vite makes it for an application. */
+const bundled = async (code, root) => {
+  const folder = mkdtempSync(join(root, "size-"))
+  const input = join(folder, "entry.js")
+  try {
+    writeFileSync(input, code)
+    const { output } = await build({
+      root,
+      configFile: false,
+      logLevel: "error",
+      build: {
+        write: false,
+        target: "es2022",
+        modulePreload: false,
+        rolldownOptions: { input, external: peers, preserveEntrySignatures: "strict" }
+      }
+    })
+    const chunks = output.filter(({ type }) => type === "chunk")
+    const text = chunks.map((chunk) => chunk.code).join("\n")
+    const modules = chunks.flatMap((chunk) => Object.entries(chunk.modules))
+    return {
+      bytes: text.length,
+      gzip: gzipSync(text, { level: 9 }).length,
+      modules: modules.filter(([, { renderedLength }]) => renderedLength > 0).map(([file]) => file.replace(root, ""))
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const folder = realpathSync(process.argv[2] ?? process.cwd())
+const measured = []
+for (const one of cases) measured.push({ ...one, ...(await bundled(one.code, folder)) })
+
+console.table(
+  measured.map(({ name, bytes, gzip, budget, modules }) => ({
+    import: name,
+    "minified kB": Number((bytes / 1000).toFixed(1)),
+    "gzip kB": Number((gzip / 1000).toFixed(1)),
+    "budget kB": budget / 1000,
+    modules: modules.length
+  }))
+)
+const wrong = measured.flatMap(({ name, gzip, budget, modules, without }) => [
+  ...(gzip <= budget ? [] : [`${name}: ${gzip} bytes, more than ${budget}`]),
+  ...without.flatMap((part) => modules.filter((file) => file.includes(part)).map((file) => `${name}: has ${file}`))
+])
+for (const text of wrong) console.error(`sizes: ${text}`)
+console.log(wrong.length === 0 ? "sizes: OK" : `sizes: ${wrong.length} failures`)
+process.exitCode = wrong.length === 0 ? 0 : 1
