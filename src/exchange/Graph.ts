@@ -73,9 +73,11 @@ export type Operation =
   | { readonly op: "quantize"; readonly grid: Grid }
   /** integers cut to fewer bits: from the grid that they lie on to another one */
   | { readonly op: "truncate"; readonly from: IntegerGrid; readonly grid: IntegerGrid }
-  | { readonly op: "relu" | "sigmoid" | "tanh" | "flatten" | "add" }
+  | { readonly op: "relu" | "sigmoid" | "tanh" | "flatten" }
+  | { readonly op: "add" }
   | { readonly op: "clip"; readonly low: number; readonly high: number }
-  | { readonly op: "linear" | "scaleBias"; readonly weight: Constant; readonly bias: Constant | undefined }
+  | { readonly op: "linear"; readonly weight: Constant; readonly bias: Constant | undefined }
+  | { readonly op: "scaleBias"; readonly weight: Constant; readonly bias: Constant | undefined }
   | {
       readonly op: "conv"
       readonly weight: Constant

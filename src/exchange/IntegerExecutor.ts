@@ -213,3 +213,33 @@ export const execute = (steps: ReadonlyArray<Step>, name: string, first: Integer
       ),
     new Map([[name, first]])
   )
+
+// ---- ties ---------------------------------------------------------------------------------------------------
+
+/** How far from its nearest tie each integer was rounded; infinite where there was nothing to decide. */
+const marginsOf = (
+  x: Integers,
+  { multiplier, zeroPoint, newZeroPoint, low, high, rounding }: Rescaling
+): Float64Array =>
+  Float64Array.from(x.data, (q, i) => {
+    const moved = (q - zeroPoint) * at(multiplier, multiplier.length === 1 ? 0 : i % multiplier.length) + newZeroPoint
+    if (moved < low - 0.75 || moved > high + 0.75) return Number.POSITIVE_INFINITY
+    const decides = rounding === "nearest" || rounding === "other" ? moved + 0.5 : moved
+    return Math.abs(decides - Math.round(decides))
+  })
+
+/** For each element of the batch the smallest distance of a rounding from a tie, in steps. */
+export const margins = (steps: ReadonlyArray<Step>, values: ReadonlyMap<string, Integers>): Float64Array => {
+  const count = [...values.values()][0]?.shape[0] ?? 0
+  const least = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
+  for (const { operation, inputs } of steps) {
+    if (operation.op !== "rescale") continue
+    const x = values.get(inputs[0] as string) as Integers
+    const size = x.data.length / count
+    marginsOf(x, operation).forEach((margin, i) => {
+      const row = Math.floor(i / size)
+      least[row] = Math.min(at(least, row), margin)
+    })
+  }
+  return least
+}

@@ -94,3 +94,10 @@ export const run = Effect.fn("IntegerNetwork.run")(
       return Effect.succeed({ ...answer, meaning: { scale, zeroPoint, low, high } })
     })
 )
+
+/**
+ * For each element of a batch, how near a tie its rounding came, in steps: computing in floats may differ where that is as small as
+ * the rounding of floats.
+ */
+export const margins = (self: IntegerNetwork, first: Integers): Float64Array =>
+  Executor.margins(self.steps, execute(self, first))

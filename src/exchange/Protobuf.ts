@@ -49,7 +49,7 @@ const written = (name: MessageName, message: Message, writer: protobuf.Writer): 
 
 /** The bytes of a message. */
 export const encode = (name: MessageName, message: Message): Uint8Array =>
-  written(name, message, protobuf.Writer.create()).finish()
+  Uint8Array.from(written(name, message, protobuf.Writer.create()).finish())
 
 // ---- reading ------------------------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ const get = (reader: protobuf.Reader, { kind }: Field): Content => {
     case "string":
       return reader.string()
     case "bytes":
-      return reader.bytes().slice()
+      return Uint8Array.from(reader.bytes())
     default:
       return read(kind, reader, reader.uint32() + reader.pos)
   }
@@ -90,6 +90,8 @@ const read = (name: MessageName, reader: protobuf.Reader, end: number): Message 
     }
     const [key, field] = found
     const isPacked = (tag & 7) === 2 && wireTypeOf(field.kind) !== 2
+    if (!isPacked && (tag & 7) !== wireTypeOf(field.kind))
+      throw new RangeError(`${name}.${key} has the wire type ${tag & 7}`)
     const contents = isPacked ? packed(reader, field) : [get(reader, field)]
     message[key] =
       field.rule === undefined

@@ -175,7 +175,11 @@ export const quantize = (
 ): readonly [Value, States] => {
   const state = stateOf(states, proxy.cell)
   const { quantizer, parameters } = state
-  if (quantizer === undefined || skips(mode, state.slot)) return [x, states]
+  if (quantizer === undefined) return [x, states]
+  if (skips(mode, state.slot)) {
+    mode.watch?.(proxy, x)
+    return [x, states]
+  }
   const wrong = refusal(proxy, quantizer, x, external)
   if (wrong instanceof MissingInput && mayBePlain(mode)) return [x, states]
   if (wrong !== undefined) throw within(wrong, namedBy[proxy.slot])

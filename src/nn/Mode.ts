@@ -1,9 +1,10 @@
 /**
  * How a layer runs: whether it trains, and what it leaves unquantized. A value that is handed down, never a switch of a model.
  *
- * Room: nn (level 4). Imports: `proxy` types. Laws: test/nn/Proxies.test.ts.
+ * Room: nn (level 4). Imports: types of tfjs and `proxy`. Laws: test/nn/Proxies.test.ts.
  */
-import type { Slot } from "../proxy/QuantProxy.ts"
+import type * as tf from "@tensorflow/tfjs-core"
+import type { QuantProxy, Slot } from "../proxy/QuantProxy.ts"
 
 export interface Mode {
   /** quantizers collect statistics and use what they are learning; default: false */
@@ -14,6 +15,8 @@ export interface Mode {
    * its layer's products, is not quantized either; and layers asked for quant tensors answer plain ones where nothing has a format.
    */
   readonly without?: ReadonlySet<Slot> | undefined
+  /** told of what each quantizer that is left out gets: for whoever observes a model in floats */
+  readonly watch?: ((proxy: QuantProxy, x: tf.Tensor) => void) | undefined
 }
 export const evaluation: Mode = { training: false }
 export const training: Mode = { training: true }

@@ -3,7 +3,7 @@
  *
  * Room: nn (level 4). Imports: tfjs, `core`, `op`, `./Layer.ts`.
  */
-import * as tf from "@tensorflow/tfjs-core"
+import type * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Relu from "../op/Relu.ts"
@@ -135,8 +135,14 @@ export const alignScales: Layer<readonly [Value, Value], readonly [Value, Value]
   }
 }
 
-/** All axes but the first become one. */
-export const flatten: Layer = stateless("Flatten", (x) => tf.reshape(x, [x.shape[0] as number, -1]), { op: "flatten" })
+/** All axes but the first become one; quantized values stay quantized. */
+export const flatten: Layer = {
+  kind: "Flatten",
+  form: { op: "flatten" },
+  cells: [],
+  proxies: [],
+  apply: (states, x) => [QuantTensor.flatten(x), states]
+}
 
 /** `max(x, 0)`, not quantized. */
 export const relu: Layer = stateless("ReLU", Relu.relu, { op: "relu" })

@@ -44,10 +44,19 @@ const callOf = <Name extends string>(
     const { quantizer, slot } = Layer.stateOf(thread.states, proxy.cell)
     return quantizer === undefined || skips(thread.mode, slot) ? undefined : proxy
   }
+  const watched = (name: Name, x: Layer.Value): void => {
+    const proxy = proxies[`${name}Quant`]
+    if (proxy === undefined || Layer.stateOf(thread.states, proxy.cell).quantizer === undefined) return
+    thread.mode.watch?.(proxy, QuantTensor.dequantized(x))
+  }
   return {
     mode: thread.mode,
     acts: (name) => acting(name) !== undefined,
-    quantized: (name, x, external) => Thread.quantized(thread, acting(name), x, external)
+    quantized: (name, x, external) => {
+      const proxy = acting(name)
+      if (proxy === undefined) watched(name, x)
+      return Thread.quantized(thread, proxy, x, external)
+    }
   }
 }
 

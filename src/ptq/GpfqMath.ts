@@ -1,7 +1,7 @@
 /**
  * Greedy path following quantization on a matrix: each column makes up for what the columns before it have lost.
  *
- * Room: ptq (level 5). Imports: `./GptqMath.ts`, `./Matrix.ts`. Laws: test/ptq/GpfqMath.test.ts.
+ * Room: ptq (level 5). Imports: `./GptqMath.ts`, `./Matrix.ts`. Laws: test/ptq/Math.test.ts.
  */
 import { columnsOf, orderOf, type Rounding, weightOf } from "./GptqMath.ts"
 import * as Matrix from "./Matrix.ts"
@@ -36,17 +36,17 @@ export const gpfq = (
   const original = columnsOf(weight, order)
   const w = Matrix.copy(original)
   const rounded = Matrix.zeros(w.rows, w.columns)
+  const before = Array.from({ length: w.rows }, (_, s) => Matrix.row(original, s))
+  const after = Array.from({ length: w.rows }, (_, s) => Matrix.row(rounded, s))
   for (let t = 0; t < w.rows; t++) {
     const values = Matrix.row(w, t)
     const pivot = Matrix.at(h, t, t)
     const own = pivot === 0 ? 0 : ratio(Matrix.at(g, t, t), pivot)
     for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * own
-    for (let s = 0; s < t; s++) {
-      const [gain, loss] = [ratio(Matrix.at(g, t, s), pivot), ratio(Matrix.at(h, t, s), pivot)]
-      const [before, after] = [Matrix.row(original, s), Matrix.row(rounded, s)]
-      for (let i = 0; i < values.length; i++)
-        values[i] = (values[i] as number) + gain * (before[i] as number) - loss * (after[i] as number)
-    }
+    const gains = before.slice(0, t).map((_, s) => -ratio(Matrix.at(g, t, s), pivot))
+    const losses = after.slice(0, t).map((_, s) => ratio(Matrix.at(h, t, s), pivot))
+    Matrix.subtractAll(values, before, gains)
+    Matrix.subtractAll(values, after, losses)
     Matrix.row(rounded, t).set(quantize(order[t] as number, values))
   }
   return weightOf(w, order)

@@ -1,7 +1,7 @@
 /**
  * GPTQ on a matrix: weights rounded column by column, each error spread over the columns that are still to come.
  *
- * Room: ptq (level 5). Imports: effect's `Result`, `./Matrix.ts`. Laws: test/ptq/GptqMath.test.ts.
+ * Room: ptq (level 5). Imports: effect's `Result`, `./Matrix.ts`. Laws: test/ptq/Math.test.ts.
  */
 import { Result } from "effect"
 import * as Matrix from "./Matrix.ts"

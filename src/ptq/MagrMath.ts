@@ -1,7 +1,7 @@
 /**
  * MagR on a matrix: weights with smaller largest magnitudes, whose product with the inputs changes little.
  *
- * Room: ptq (level 5). Imports: `./Matrix.ts`. Laws: test/ptq/MagrMath.test.ts.
+ * Room: ptq (level 5). Imports: `./Matrix.ts`. Laws: test/ptq/Math.test.ts.
  */
 import * as Matrix from "./Matrix.ts"
 

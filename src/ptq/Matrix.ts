@@ -1,7 +1,7 @@
 /**
  * Dense matrices in double precision, row after row, and the factorizations that post-training algorithms need.
  *
- * Room: ptq (level 5). Imports: effect's `Result`. Laws: test/ptq/Matrix.test.ts.
+ * Room: ptq (level 5). Imports: effect's `Result`. Laws: test/ptq/Math.test.ts.
  */
 import { Result } from "effect"
 
@@ -129,14 +129,14 @@ export const inverseFactor = (a: Matrix): Result.Result<Matrix, NotPositive> => 
 /** How many rows are taken off at a time: their sums stay in registers. */
 const together = 4
 
-/** `to[i] -= sum_k by_k from_k[i]` for i below `length`. */
+/** `to[i] -= sum_k by_k from_k[i]` for i below `length` and as many k as there are factors. */
 export const subtractAll = (
   to: Float64Array,
   from: ReadonlyArray<Float64Array>,
   by: ReadonlyArray<number>,
   length = to.length
 ): void => {
-  const count = from.length
+  const count = by.length
   let k = 0
   for (; k + 4 <= count; k += 4) {
     const [a, b, c, d] = [from[k], from[k + 1], from[k + 2], from[k + 3]] as [

@@ -1,7 +1,7 @@
 /**
  * Qronos on a matrix: the first column is solved against all others, the rest once more in closed form, then as GPTQ.
  *
- * Room: ptq (level 5). Imports: effect's `Result`, `./GpfqMath.ts`, `./GptqMath.ts`, `./Matrix.ts`. Laws: test/ptq/QronosMath.test.ts.
+ * Room: ptq (level 5). Imports: effect's `Result`, `./GpfqMath.ts`, `./GptqMath.ts`, `./Matrix.ts`. Laws: test/ptq/Math.test.ts.
  */
 import { Result } from "effect"
 import type { Covariances } from "./GpfqMath.ts"

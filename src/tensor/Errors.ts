@@ -346,3 +346,62 @@ export class AccumulatorOverflow extends Data.TaggedError("AccumulatorOverflow")
     return `${this.layer}: sums need ${this.bits} bits in the worst case, and an accumulator has ${this.available}; use fewer bits for weights or inputs, or a quantizer that knows its accumulator (A2Q).`
   }
 }
+
+// ---- after training -----------------------------------------------------------------------------------------
+
+/** A step needs samples of what runs through a model, and got none. */
+export class NoCalibrationData extends Data.TaggedError("NoCalibrationData")<{
+  readonly step: string
+}> {
+  override get message(): string {
+    return `${this.step} got no batches; give it a stream of at least one batch, which can be run more than once.`
+  }
+}
+
+/** What reaches a part of a model is not finite; nothing was changed. */
+export class NonFiniteActivations extends Data.TaggedError("NonFiniteActivations")<{
+  readonly step: string
+  /** the path of the layer or quantizer */
+  readonly layer: string
+}> {
+  override get message(): string {
+    return `${this.step}: what reaches ${this.layer || "the model"} holds NaN or infinite values; look for them in the batches and in the weights of the layers before it.`
+  }
+}
+
+/** The covariance of a layer's inputs has no inverse; nothing was changed. */
+export class SingularHessian extends Data.TaggedError("SingularHessian")<{
+  readonly step: string
+  readonly layer: string
+  /** which input, of the layer's weight as a matrix */
+  readonly row: number
+}> {
+  override get message(): string {
+    return `${this.step}: the inputs of ${this.layer || "the model"} depend on each other (input ${this.row}), so their covariance has no inverse; give more samples than the layer has inputs, or more damping.`
+  }
+}
+
+/** The scale of a layer's weights follows the weights that a step would change; nothing was changed. */
+export class ScaleNotFixed extends Data.TaggedError("ScaleNotFixed")<{
+  readonly step: string
+  readonly layer: string
+  readonly quantizer: string
+}> {
+  override get message(): string {
+    return `${this.step}: ${this.quantizer} scales ${this.layer || "the model"} by statistics of the weights that are to be changed; fix them with weight: { scalingImplType: "parameterFromStats" }.`
+  }
+}
+
+/** A model has no layer of this name that the step could work on. */
+export class UnknownLayer extends Data.TaggedError("UnknownLayer")<{
+  readonly step: string
+  readonly layer: string
+  readonly known: ReadonlyArray<string>
+  readonly nearest: string | undefined
+}> {
+  override get message(): string {
+    const hint =
+      this.nearest === undefined ? `it has ${this.known.join(", ") || "none"}` : `did you mean ${this.nearest}?`
+    return `${this.step}: the model has no layer "${this.layer}" with a weight; ${hint}`
+  }
+}

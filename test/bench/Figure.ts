@@ -5,6 +5,8 @@ export interface Figure {
   readonly name: string
   readonly inner: number
   readonly call: () => void
+  /** of how many calls the median is taken, for what takes seconds; default: 51 */
+  readonly samples?: number
   /** what is different while it is measured */
   readonly around?: (measure: () => number) => number
 }
@@ -26,17 +28,17 @@ export const dropped = (f: () => unknown) => (): void => {
 /** WebAssembly is compiled twice, the second time in the background: until then it is slow. */
 const warmUpMs = 400
 
-const sampled = ({ call, inner }: Figure): number => {
+const sampled = ({ call, inner, samples: count = 51 }: Figure): number => {
   const start = performance.now()
   while (performance.now() - start < warmUpMs) for (let i = 0; i < inner; i++) call()
-  const samples = Array.from({ length: 51 }, () => {
+  const samples = Array.from({ length: count }, () => {
     const begin = performance.now()
     for (let i = 0; i < inner; i++) call()
     return (performance.now() - begin) / inner
   })
-  return samples.sort((a, b) => a - b)[25] as number
+  return samples.sort((a, b) => a - b)[count >> 1] as number
 }
 
-/** Median milliseconds of one call, out of 51 samples. */
+/** Median milliseconds of one call, out of 51 samples or as many as the figure says. */
 export const median = (figure: Figure): number =>
   figure.around === undefined ? sampled(figure) : figure.around(() => sampled(figure))

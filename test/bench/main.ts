@@ -9,6 +9,7 @@ import * as Backend from "../../src/backend/Backend.ts"
 import * as Baseline from "./Baseline.ts"
 import { type Figure, median } from "./Figure.ts"
 import { page } from "./Page.ts"
+import * as PostTraining from "./PostTraining.ts"
 import * as Quantization from "./Quantization.ts"
 import * as Training from "./Training.ts"
 import * as Wiring from "./Wiring.ts"
@@ -25,7 +26,13 @@ const copy: Figure = { name: "copy", inner: 20, call: () => target.set(source) }
 const program = Effect.gen(function* () {
   const before = tf.memory().numTensors
   tf.engine().startScope()
-  const all = [...(yield* Quantization.figures), ...(yield* Training.figures), ...Baseline.figures(), ...Wiring.figures]
+  const all = [
+    ...(yield* Quantization.figures),
+    ...(yield* Training.figures),
+    ...(yield* PostTraining.figures),
+    ...Baseline.figures(),
+    ...Wiring.figures
+  ]
   const asked = all.filter(({ name }) => name.includes(option("only") ?? ""))
   const measured = asked.map((figure) => ({ copyMs: median(copy), name: figure.name, medianMs: median(figure) }))
   tf.engine().endScope()

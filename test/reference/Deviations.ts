@@ -4,6 +4,8 @@
  * Each rule sees one result of the case: what the vector expects and what breve did, both as the vector writes results.
  */
 import type { Case } from "./Case.ts"
+import { rules as ofExports } from "./ExportDeviations.ts"
+import { rules as ofPtq } from "./PtqDeviations.ts"
 import { rules as ofQuantTensors } from "./QuantTensorDeviations.ts"
 import { rules as ofStates } from "./StateDeviations.ts"
 import { rules as ofTraining } from "./TrainDeviations.ts"
@@ -232,6 +234,8 @@ export const rules: ReadonlyArray<Rule> = [
   ...ofQuantTensors,
   ...ofStates,
   ...ofTraining,
+  ...ofExports,
+  ...ofPtq,
   {
     id: "a-scale-mismatch-fails-in-training-too",
     reason:

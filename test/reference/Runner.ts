@@ -7,6 +7,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
 import { type BackendName, type Case, failed, type Outcome, type Replay, unsupported } from "./Case.ts"
+import * as Export from "./replay/Export.ts"
 import * as FloatQuant from "./replay/FloatQuant.ts"
 import * as Groupwise from "./replay/Groupwise.ts"
 import * as Injector from "./replay/Injector.ts"
@@ -15,6 +16,7 @@ import * as LayersSeq from "./replay/LayersSeq.ts"
 import * as LearnedRound from "./replay/LearnedRound.ts"
 import * as A2q from "./replay/layers/A2q.ts"
 import * as Ops from "./replay/Ops.ts"
+import * as Ptq from "./replay/Ptq.ts"
 import * as QuantCore from "./replay/QuantCore.ts"
 import * as Quantizers from "./replay/Quantizers.ts"
 import * as QuantTensors from "./replay/QuantTensors.ts"
@@ -44,7 +46,9 @@ export const replays: Readonly<Record<string, Replay>> = {
   "api/quant_tensor": QuantTensors.replay,
   "api/injector": Injector.replay,
   "api/state_dict": StateDict.replay,
+  "api/ptq": Ptq.replay,
   "api/train": Train.replay,
+  "api/export": Export.replay,
   "api/tutorial": Tutorial.replay
 }
 

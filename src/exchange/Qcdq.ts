@@ -1,0 +1,177 @@
+/**
+ * QCDQ: QuantizeLinear, Clip where the range is narrower than the storage, DequantizeLinear. Weights and biases are stored as
+ * integers. Standard ONNX, that every runtime knows.
+ *
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./OnnxBuilder.ts`, `./OnnxStyle.ts`, types.
+ * Laws: test/exchange/Onnx.test.ts.
+ */
+import * as Graph from "./Graph.ts"
+import * as GraphConstants from "./GraphConstants.ts"
+import * as Builder from "./OnnxBuilder.ts"
+import type { DataType } from "./OnnxModel.ts"
+import { axisOf, type Place, refusal, type Style } from "./OnnxStyle.ts"
+
+export interface Options {
+  /** version of the operators of the standard */
+  readonly opset: number
+  /** whether weights are stored as integers, or as floats before a QuantizeLinear */
+  readonly weights: "integers" | "floats"
+}
+
+const target = "QCDQ"
+
+// ---- storage ------------------------------------------------------------------------------------------------
+
+type Whole = Exclude<DataType, "float32" | "int64">
+
+const ranges: Readonly<Record<Whole, readonly [low: number, high: number]>> = {
+  int4: [-8, 7],
+  uint4: [0, 15],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1]
+}
+
+/** How integers of a width are stored as constants; undefined: not at all. */
+const storageOf = ({ bits, signed }: Graph.IntegerGrid, opset: number): Whole | undefined => {
+  if (bits <= 4 && opset >= 21) return signed ? "int4" : "uint4"
+  if (bits <= 8) return signed ? "int8" : "uint8"
+  if (bits <= 16 && opset >= 21) return signed ? "int16" : "uint16"
+  return bits <= 32 && (signed || bits < 32) ? "int32" : undefined
+}
+
+/** How QuantizeLinear answers integers of a width; undefined: it does not. */
+const liveStorageOf = ({ bits, signed }: Graph.IntegerGrid, opset: number): Whole | undefined => {
+  if (bits <= 8) return signed ? "int8" : "uint8"
+  return bits <= 16 && opset >= 21 ? (signed ? "int16" : "uint16") : undefined
+}
+
+const widthReason = (bits: number, opset: number): string =>
+  `${bits} bits have no integer type in opset ${opset}${bits <= 16 && opset < 21 ? "; opset 21 has one" : "; use fewer bits, or QONNX"}`
+
+/** The integer grid of values, which must be what QuantizeLinear does. */
+const integerGrid = (place: Place, grid: Graph.Grid): Graph.IntegerGrid => {
+  const { node } = place
+  if (grid.kind !== "integer")
+    throw refusal(target, node, `${grid.kind} values are not made by QuantizeLinear; use QONNX, or integers`)
+  if (grid.rounding !== "nearest")
+    throw refusal(target, node, "QuantizeLinear rounds to nearest, a tie to even; use that rounding, or QONNX")
+  return grid
+}
+
+// ---- nodes --------------------------------------------------------------------------------------------------
+
+interface Written {
+  readonly scale: string
+  readonly zeroPoint: string
+  readonly attributes: ReadonlyArray<ReturnType<typeof Builder.int>>
+  readonly storage: Whole
+}
+
+/** Scale and zero-point as constants. */
+const gridConstants = (place: Place, grid: Graph.IntegerGrid, storage: Whole, axis: number | undefined): Written => {
+  const { builder, node, name } = place
+  const { scale, zeroPoint } = grid
+  const [low, high] = ranges[storage]
+  if (!scale.data.every((s) => s > 0 && Number.isFinite(s)))
+    throw refusal(target, node, "a scale is 0 or not finite; train or calibrate the quantizer first")
+  if (!zeroPoint.data.every((z) => Number.isInteger(z) && z >= low && z <= high))
+    throw refusal(target, node, "a zero-point is no whole number of the integer type; use a quantizer that rounds it")
+  if (axis === undefined && zeroPoint.data.length > 1)
+    throw refusal(target, node, "zero-points vary where there is one scale; use scales for each channel, too")
+  const dims = axis === undefined ? [] : [scale.data.length]
+  const zeros = Float32Array.from(scale.data, (_, i) => zeroPoint.data[zeroPoint.data.length === 1 ? 0 : i] ?? 0)
+  return {
+    scale: builder.constant(`${name}.scale`, "float32", dims, scale.data),
+    zeroPoint: builder.constant(`${name}.zeroPoint`, storage, dims, zeros),
+    attributes: axis === undefined ? [] : [Builder.int("axis", axis)],
+    storage
+  }
+}
+
+const dequantize = ({ builder, name }: Place, q: string, { scale, zeroPoint, attributes }: Written): string =>
+  builder.node("DequantizeLinear", [q, scale, zeroPoint], name, attributes)
+
+/** Clips integers whose range is narrower than that of their type. */
+const clipped = ({ builder, name }: Place, q: string, grid: Graph.IntegerGrid, storage: Whole): string => {
+  const [low, high] = Graph.boundsOf(grid)
+  const [least, most] = ranges[storage]
+  if (low === least && high === most) return q
+  const bound = (end: string, value: number): string => builder.constant(`${name}.${end}`, storage, [], [value])
+  return builder.node("Clip", [q, bound("low", low), bound("high", high)], `${name}.clipped`)
+}
+
+const quantize: (opset: number) => Style["quantize"] = (opset) => (place, x, given, axis) => {
+  const grid = integerGrid(place, given)
+  const storage = liveStorageOf(grid, opset)
+  if (storage === undefined) throw refusal(target, place.node, widthReason(grid.bits, opset))
+  const written = gridConstants(place, grid, storage, axis)
+  const { builder, name } = place
+  const inputs = [x, written.scale, written.zeroPoint]
+  const q = builder.node("QuantizeLinear", inputs, `${name}.integers`, written.attributes)
+  return dequantize(place, clipped(place, q, grid, storage), written)
+}
+
+/** A constant that is stored as what it was before it was quantized. */
+const plain = ({ builder, name }: Place, { raw }: Graph.Constant): string =>
+  builder.constant(name, "float32", raw.shape, raw.data)
+
+const wholeGrid = (place: Place, constant: Graph.Constant) => {
+  const { quantized, raw } = constant
+  if (quantized === undefined) return undefined
+  if (quantized.grid.kind === "minifloat")
+    throw refusal(target, place.node, "its minifloats are no integers; use QONNX, or a quantizer of integers")
+  const integers = GraphConstants.integersOf(constant)
+  if (integers === undefined) throw refusal(target, place.node, "quantized values do not lie on their grid")
+  const grid = GraphConstants.asIntegers(quantized.grid)
+  return { integers, grid, axis: axisOf(target, place.node, grid, raw.shape.length) }
+}
+
+const weight =
+  ({ opset, weights }: Options): Style["weight"] =>
+  (place, constant) => {
+    const whole = wholeGrid(place, constant)
+    if (whole === undefined) return plain(place, constant)
+    const { integers, grid, axis } = whole
+    const { builder, name, node } = place
+    const { shape } = constant.raw
+    if (weights === "floats") {
+      if (!GraphConstants.isByFormula(constant))
+        throw refusal(
+          target,
+          node,
+          'its weight is not rounded to nearest from its floats; ask for { weights: "integers" }'
+        )
+      return quantize(opset)(place, builder.constant(`${name}.floats`, "float32", shape, constant.raw.data), grid, axis)
+    }
+    const storage = storageOf(grid, opset)
+    if (storage === undefined) throw refusal(target, node, widthReason(grid.bits, opset))
+    const written = gridConstants(place, grid, storage, axis)
+    const q = builder.constant(`${name}.integers`, storage, shape, integers)
+    // there is no Clip of four bits, and constants need none
+    const isPacked = storage === "int4" || storage === "uint4"
+    return dequantize(place, isPacked ? q : clipped(place, q, grid, storage), written)
+  }
+
+const bias: Style["bias"] = (place, constant) => {
+  const whole = wholeGrid(place, constant)
+  if (whole === undefined) return plain(place, constant)
+  const { integers, grid, axis } = whole
+  const storage: Whole = grid.bits <= 8 ? (grid.signed ? "int8" : "uint8") : "int32"
+  const [low, high] = ranges[storage]
+  if (!integers.every((q) => q >= low && q <= high)) throw refusal(target, place.node, widthReason(grid.bits, 13))
+  const written = gridConstants(place, grid, storage, axis)
+  const { builder, name } = place
+  return dequantize(place, builder.constant(`${name}.integers`, storage, constant.raw.shape, integers), written)
+}
+
+/** The dialect. */
+export const style = (options: Options): Style => ({
+  target,
+  quantize: quantize(options.opset),
+  truncate: (place, x, { grid }) => quantize(options.opset)(place, x, grid, undefined),
+  weight: weight(options),
+  bias
+})

@@ -1,0 +1,46 @@
+/**
+ * Greedy path following quantization over a model.
+ *
+ * Room: ptq (level 5). Imports: effect, `nn`, `./GpfqMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
+ */
+import { type Effect, Result } from "effect"
+import type * as Layer from "../nn/Layer.ts"
+import * as GpfqMath from "./GpfqMath.ts"
+import * as Layerwise from "./Layerwise.ts"
+import type * as Ptq from "./Ptq.ts"
+
+export interface Options extends Layerwise.Options {
+  /** the columns with the largest inputs first; default: false */
+  readonly actOrder?: boolean
+}
+
+/**
+ * Rounds the weights of linear and convolutional layers so that their outputs in the quantized network are near those of the float
+ * one, layer after layer. What is stored is the float weight whose quantization is the result, as with `Gptq.gptq`.
+ *
+ * - formula:  `GpfqMath.gpfq` with the covariances of the layer's inputs in the quantized and in the float network
+ * - shapes:   as the model takes them
+ * - gradient: none
+ * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations, which names the layer; InputError of the model
+ * - source:   Lybrand and Saab 2021, arXiv:2010.15487; Zhang, Zhou and Saab 2023, arXiv:2201.11113
+ *
+ * @category rounding
+ * @since 0.3.0
+ */
+export const gpfq = <Out extends Layer.Values, E = never, R = never>(
+  model: Layer.Layer<Layer.Value, Out>,
+  batches: Ptq.Batches<E, R>,
+  options: Options = {}
+): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+  Layerwise.run(
+    model,
+    batches,
+    {
+      name: "Gpfq",
+      rounds: true,
+      float: true,
+      change: (_, rounding, seen) =>
+        Result.succeed(GpfqMath.gpfq(rounding, seen, { actOrder: options.actOrder ?? false }))
+    },
+    options
+  )

@@ -1,0 +1,54 @@
+/**
+ * GPTQ over a model: the weights of each layer rounded column by column, the errors spread over the columns to come.
+ *
+ * Room: ptq (level 5). Imports: effect, `nn`, `./GptqMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
+ */
+import type { Effect } from "effect"
+import type * as Layer from "../nn/Layer.ts"
+import * as GptqMath from "./GptqMath.ts"
+import * as Layerwise from "./Layerwise.ts"
+import type * as Ptq from "./Ptq.ts"
+
+export interface Options extends Omit<Layerwise.Options, "original"> {
+  /** the columns with the largest inputs first; default: false */
+  readonly actOrder?: boolean
+  /** in how many parts the columns are done; changes nothing but the speed; default: 100 */
+  readonly blocks?: number
+  /** added to the diagonal, in units of its mean; default: 0.01 */
+  readonly damping?: number
+}
+
+/**
+ * Rounds the weights of linear and convolutional layers so that their outputs on these batches change little, layer after layer. What
+ * is stored is the float weight whose quantization is the result: the scales of the quantizers should be fixed, so learned or constant
+ * (`scalingImplType: "parameterFromStats"`), and are those of the weight before.
+ *
+ * - formula:  `GptqMath.gptq` with `H = 2 X^T X / n` of the layer's inputs, convolutions as products with windows, group by group
+ * - shapes:   as the model takes them
+ * - gradient: none
+ * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model
+ * - source:   Frantar et al. 2022, arXiv:2210.17323
+ *
+ * @category rounding
+ * @since 0.3.0
+ */
+export const gptq = <Out extends Layer.Values, E = never, R = never>(
+  model: Layer.Layer<Layer.Value, Out>,
+  batches: Ptq.Batches<E, R>,
+  options: Options = {}
+): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+  Layerwise.run(
+    model,
+    batches,
+    {
+      name: "Gptq",
+      rounds: true,
+      float: false,
+      change: (_, rounding, { quantized }) => {
+        const blockSize = Math.max(1, Math.ceil(rounding.weight.columns / (options.blocks ?? 100)))
+        const { actOrder = false, damping = 0.01 } = options
+        return GptqMath.gptq(rounding, quantized, { actOrder, damping, blockSize })
+      }
+    },
+    options
+  )

@@ -1,0 +1,240 @@
+/**
+ * Steps that change weights layer after layer: each layer gets the inputs that the layers before it, already changed, give.
+ *
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./ColumnRounding.ts`, `./GptqMath.ts`, `./Matrix.ts`,
+ * `./Ptq.ts`, `./Unfold.ts`. Laws: test/ptq/Steps.test.ts.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, Result, Stream } from "effect"
+import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Layer from "../nn/Layer.ts"
+import type * as Cell from "../proxy/Cell.ts"
+import { NoCalibrationData, NonFiniteActivations, ScaleNotFixed, SingularHessian } from "../tensor/Errors.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as ColumnRounding from "./ColumnRounding.ts"
+import type { Rounding } from "./GptqMath.ts"
+import * as Matrix from "./Matrix.ts"
+import * as Ptq from "./Ptq.ts"
+import * as Unfold from "./Unfold.ts"
+
+export interface Options {
+  /** whether the layers get quantized inputs, as they will; default: true */
+  readonly quantActivations?: boolean
+  /** whether the float network of comparison has the weights from before the step; default: true */
+  readonly original?: boolean
+}
+
+/** What can go wrong, apart from the stream. */
+export type StepError = NoCalibrationData | NonFiniteActivations | SingularHessian | ScaleNotFixed | Layer.InputError
+
+/** What a step did. */
+export interface Rewritten {
+  /** the layers whose weights were changed, by their paths */
+  readonly layers: ReadonlyArray<string>
+  /** the layers with a weight that the step does not know: transposed convolutions, and those without a weight quantizer */
+  readonly skipped: ReadonlyArray<string>
+}
+
+/** How the inputs of one group lie to each other: sums over all samples, divided by their count. */
+export interface Seen {
+  readonly quantized: Matrix.Matrix
+  /** `X'^T X`, of the quantized inputs with the float ones; as `quantized` where a step does not ask for it */
+  readonly mixed: Matrix.Matrix
+}
+
+/** How the weight of one group becomes another one. */
+export type Change = (
+  about: { readonly name: string; readonly group: number; readonly count: number },
+  rounding: Rounding,
+  seen: Seen
+) => Result.Result<Matrix.Matrix, Matrix.NotPositive>
+
+/** A step: how a weight changes, and what it must know for it. */
+export interface Step {
+  readonly name: string
+  readonly change: Change
+  /** whether it compares with the float network */
+  readonly float: boolean
+  /** whether it rounds, for which the scales must be fixed */
+  readonly rounds: boolean
+  /** whether all layers see the model as it was, in one pass */
+  readonly together?: boolean
+}
+
+interface Target extends Ptq.Named {
+  readonly lie: Unfold.Lie
+  readonly form: NonNullable<ReturnType<typeof Unfold.formOf>>
+  readonly weight: Ptq.Host
+}
+
+/** What was summed up for one layer. */
+interface Sums {
+  readonly quantized: ReadonlyArray<Matrix.Matrix>
+  readonly mixed: ReadonlyArray<Matrix.Matrix>
+  readonly count: { samples: number; format: ColumnRounding.Format | undefined }
+}
+
+const targetsOf = (layers: ReadonlyArray<Ptq.Named>): ReadonlyArray<Target> =>
+  layers.flatMap(({ name, layer }) => {
+    const form = Unfold.formOf(layer)
+    const weight = Ptq.hostOf(LeasedRef.current(layer.own).parameters, "weight")
+    return form === undefined || weight === undefined || layer.weightQuant === undefined
+      ? []
+      : [{ name, layer, form, weight, lie: Unfold.lieOf(form, weight.shape) }]
+  })
+
+const empty = ({ lie }: Target, float: boolean): Sums => {
+  const n = lie.inputs * lie.positions
+  const zeros = (): ReadonlyArray<Matrix.Matrix> => Array.from({ length: lie.groups }, () => Matrix.zeros(n, n))
+  return { quantized: zeros(), mixed: float ? zeros() : [], count: { samples: 0, format: undefined } }
+}
+
+const add = (to: Matrix.Matrix | undefined, a: tf.Tensor2D, b: tf.Tensor2D): void => {
+  if (to === undefined) return
+  const part = tf.matMul(tf.transpose(a), b).dataSync()
+  for (let i = 0; i < part.length; i++) to.data[i] = (to.data[i] as number) + (part[i] as number)
+}
+
+/** What runs through layers in one batch: their inputs, call by call. */
+const inputsOf = <Out extends Layer.Values>(
+  model: Layer.Layer<Layer.Value, Out>,
+  cells: ReadonlySet<Cell.Cell>,
+  states: Layer.States,
+  x: Layer.Value,
+  mode: Layer.Mode
+): ReadonlyMap<Cell.Cell, ReadonlyArray<Layer.Value>> => {
+  const seen = new Map<Cell.Cell, Array<Layer.Value>>()
+  const told = Ptq.telling(model, cells, (layer, ...call) => {
+    const all = seen.get(layer.own) ?? []
+    all.push(Ptq.multiplied(layer, ...call))
+    seen.set(layer.own, all)
+  })
+  told.apply(states, x, mode)
+  return seen
+}
+
+/** Adds one batch to the sums of some layers; synchronous, within a `tf.tidy`. */
+const observe = <Out extends Layer.Values>(
+  model: Layer.Layer<Layer.Value, Out>,
+  batch: Ptq.Batch,
+  sums: ReadonlyMap<Target, Sums>,
+  overlay: Ptq.Overlay,
+  step: Step,
+  options: Options
+): void => {
+  const x = Ptq.inputOf(batch)
+  const cells = new Set([...sums.keys()].map(({ layer }) => layer.own))
+  const before = Layer.prepare(Layer.read(model), Layer.evaluation)
+  const now = Ptq.overlaid(before, overlay)
+  const mode =
+    options.quantActivations === false ? Layer.without(Layer.evaluation, Layer.activationSlots) : Layer.evaluation
+  const quantized = inputsOf(model, cells, now, x, mode)
+  const plain = Layer.without(Layer.evaluation)
+  const float = step.float ? inputsOf(model, cells, options.original === false ? now : before, x, plain) : undefined
+  for (const [{ layer, form, weight }, { quantized: h, mixed: g, count }] of sums)
+    (quantized.get(layer.own) ?? []).forEach((input, call) => {
+      if (QuantTensor.isQuantTensor(input))
+        count.format ??= { bitWidth: input.bitWidth.dataSync()[0] as number, signed: input.signed }
+      const value = QuantTensor.dequantized(input)
+      count.samples += value.shape[0] ?? 1
+      const rows = Unfold.inputsOf(form, weight.shape, value)
+      const there = float?.get(layer.own)?.[call]
+      const others = there && Unfold.inputsOf(form, weight.shape, QuantTensor.dequantized(there))
+      rows.forEach((a, group) => {
+        add(h[group], a, a)
+        if (others !== undefined) add(g[group], a, others[group] as tf.Tensor2D)
+      })
+    })
+}
+
+const divided = (a: Matrix.Matrix, by: number): Matrix.Matrix => ({ ...a, data: a.data.map((value) => value / by) })
+
+const isWhole = ({ data }: Matrix.Matrix): boolean => data.every(Number.isFinite)
+
+/** Whether a weight twice as large would have other scales. */
+const followsWeight = ({ layer, weight }: Target): boolean => {
+  const { weightQuant: proxy } = layer
+  if (proxy === undefined) return false
+  const scaleAt = (factor: number): Float32Array | undefined => {
+    const found: { scale?: Float32Array } = {}
+    tf.tidy(() => {
+      const data = weight.data.map((value) => factor * value)
+      const other = new Map([[layer.own, { weight: { ...weight, data } }]])
+      const states = Ptq.overlaid(Layer.prepare(Layer.read(layer), Layer.evaluation), other)
+      const x = Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor
+      const [y] = Layer.quantize(states, proxy, x, Layer.without(Layer.evaluation, []))
+      if (QuantTensor.isQuantTensor(y)) found.scale = Float32Array.from(y.scale.dataSync())
+    })
+    return found.scale
+  }
+  const [before, after] = [scaleAt(1), scaleAt(2)]
+  return before !== undefined && !before.every((value, i) => value === after?.[i])
+}
+
+/** The new weight of a layer. */
+const changed = (target: Target, { quantized, mixed, count }: Sums, step: Step): Result.Result<Ptq.Host, StepError> => {
+  const { name, layer, lie, weight } = target
+  if (![...quantized, ...mixed].every(isWhole))
+    return Result.fail(new NonFiniteActivations({ step: step.name, layer: name }))
+  const { weightQuant: proxy } = layer
+  if (proxy === undefined) return Result.succeed(weight)
+  const round: ColumnRounding.Rounding = step.rounds
+    ? ColumnRounding.of(layer, proxy, lie, weight, count.format)
+    : (_, __, values) => values
+  const all = Unfold.matricesOf(lie, weight).map((matrix, group) => {
+    const h = divided(quantized[group] as Matrix.Matrix, count.samples)
+    const g = mixed[group] === undefined ? h : divided(mixed[group], count.samples)
+    const rounding: Rounding = { weight: matrix, quantize: (column, values) => round(group, column, values) }
+    return step.change({ name, group, count: count.samples }, rounding, { quantized: h, mixed: g })
+  })
+  return Result.mapBoth(Result.all(all), {
+    onFailure: ({ row }) => new SingularHessian({ step: step.name, layer: name, row }),
+    onSuccess: (matrices) => Unfold.weightOf(lie, weight.shape, matrices)
+  })
+}
+
+/**
+ * Runs a step over a model: one pass over the batches for each layer, or one for all. The weights are written all at once, after the
+ * last layer; a step that fails or is interrupted leaves the model as it was.
+ */
+export const run = <Out extends Layer.Values, E, R>(
+  model: Layer.Layer<Layer.Value, Out>,
+  batches: Ptq.Batches<E, R>,
+  step: Step,
+  options: Options
+): Effect.Effect<Rewritten, StepError | E, R> =>
+  Effect.gen(function* () {
+    const layers = Ptq.weighted(model)
+    const targets = yield* Effect.sync(() => targetsOf(layers))
+    const moving = step.rounds ? targets.find((target) => followsWeight(target)) : undefined
+    if (moving !== undefined) {
+      const quantizer = moving.layer.weightQuant?.injector.name || "a weight quantizer"
+      return yield* new ScaleNotFixed({ step: step.name, layer: moving.name, quantizer })
+    }
+    const overlay = new Map<Cell.Cell, Readonly<Record<string, Ptq.Host>>>()
+    for (const some of step.together === true ? [targets] : targets.map((target) => [target])) {
+      const sums = new Map(some.map((target) => [target, empty(target, step.float)]))
+      const count = yield* Stream.runFold(
+        Stream.mapEffect(Stream.rechunk(batches, 1), (batch) =>
+          Layer.attempt(() => {
+            tf.tidy(() => observe(model, batch, sums, overlay, step, options))
+          })
+        ),
+        () => 0,
+        (n) => n + 1
+      )
+      if (count === 0) return yield* new NoCalibrationData({ step: step.name })
+      for (const [target, sum] of sums) {
+        // a layer that the batches never reach keeps its weight
+        if (sum.count.samples === 0) continue
+        const weight = yield* Effect.flatMap(
+          Layer.attempt(() => changed(target, sum, step)),
+          (result) => Effect.fromResult(result)
+        )
+        overlay.set(target.layer.own, { weight })
+      }
+    }
+    yield* Layer.attempt(() => Ptq.commit(model, overlay))
+    const done = targets.filter(({ layer }) => overlay.has(layer.own)).map(({ name }) => name)
+    return { layers: done, skipped: layers.map(({ name }) => name).filter((name) => !done.includes(name)) }
+  })

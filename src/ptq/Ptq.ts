@@ -1,0 +1,158 @@
+/**
+ * What the steps after training share: the layers of a model by name, and what reaches them.
+ *
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`. Laws: test/ptq/Steps.test.ts.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, type Stream } from "effect"
+import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Layer from "../nn/Layer.ts"
+import type { Composed } from "../nn/Model.ts"
+import type { Weighted } from "../nn/Weighted.ts"
+import type * as Cell from "../proxy/Cell.ts"
+import { nearest, UnknownLayer } from "../tensor/Errors.ts"
+import * as Tree from "../tensor/Tree.ts"
+
+/** Inputs of a model: a tensor of the caller's, or a function that makes one, which is called within a `tf.tidy`. */
+export type Batch = tf.Tensor | (() => tf.Tensor)
+
+/** The inputs that a step looks at; a step may run the stream several times and then expects the same batches. */
+export type Batches<E = never, R = never> = Stream.Stream<Batch, E, R>
+
+/** The tensor of a batch, within a `tf.tidy`. */
+export const inputOf = (batch: Batch): tf.Tensor => (typeof batch === "function" ? batch() : batch)
+
+/** A layer with a weight, by its path in a model: `block.conv1`; the model itself is `""`. */
+export interface Named {
+  readonly name: string
+  readonly layer: Weighted
+}
+
+const isComposed = (layer: Layer.Stateful): layer is Composed => "layers" in layer && "over" in layer
+
+/** A layer whose weight is multiplied with its input: not a recurrent or attention layer, which have several. */
+const isWeighted = (layer: Layer.Stateful): layer is Weighted => "own" in layer && "outputChannelAxis" in layer
+
+const joined = (outer: string, inner: string): string => (outer === "" ? inner : `${outer}.${inner}`)
+
+/** The layers with a weight, in the order of the model's record; one that stands in two places has its first name. */
+export const weighted = (model: Layer.Stateful, prefix = ""): ReadonlyArray<Named> => {
+  const found = isWeighted(model)
+    ? [{ name: prefix, layer: model }]
+    : isComposed(model)
+      ? Object.entries(model.layers).flatMap(([name, layer]) => weighted(layer, joined(prefix, name)))
+      : []
+  return found.filter(({ layer }, i) => found.findIndex((other) => other.layer.own === layer.own) === i)
+}
+
+/** Told of each call of a layer: the states then, its input, and the mode. */
+export type Tell = (layer: Weighted, states: Layer.States, x: Layer.Value, mode: Layer.Mode) => void
+
+/** The same model with other formulas for its layers with these own cells. */
+export const wrapping = <In, Out extends Layer.Values>(
+  model: Layer.Layer<In, Out>,
+  cells: ReadonlySet<Cell.Cell>,
+  wrap: (layer: Weighted) => Layer.Layer["apply"]
+): Layer.Layer<In, Out> => wrapped(model, cells, wrap) as Layer.Layer<In, Out>
+
+const wrapped = (
+  layer: Layer.Stateful,
+  cells: ReadonlySet<Cell.Cell>,
+  wrap: (layer: Weighted) => Layer.Layer["apply"]
+): Layer.Stateful => {
+  if (isWeighted(layer) && cells.has(layer.own)) return { ...layer, apply: wrap(layer) } as Layer.Layer
+  if (!isComposed(layer)) return layer
+  const inner = Object.entries(layer.layers).map(([name, one]) => [name, wrapped(one, cells, wrap)] as const)
+  return layer.over(Object.fromEntries(inner))
+}
+
+/** The same model, which tells of the calls of its layers with these own cells. */
+export const telling = <In, Out extends Layer.Values>(
+  model: Layer.Layer<In, Out>,
+  cells: ReadonlySet<Cell.Cell>,
+  tell: Tell
+): Layer.Layer<In, Out> =>
+  wrapping(model, cells, (layer) => (states, x, mode) => {
+    tell(layer, states, x, mode)
+    return layer.apply(states, x, mode)
+  })
+
+/** What a layer multiplies with its weight: its input, after the quantizer that the layer has for it. */
+export const multiplied: (...args: Parameters<Tell>) => Layer.Value = (layer, states, x, mode) =>
+  layer.inputQuant === undefined ? x : Layer.quantize(states, layer.inputQuant, QuantTensor.dequantized(x), mode)[0]
+
+/** States with other weights: what belongs to a layer's own cell, by name. */
+export type Overlay = ReadonlyMap<Cell.Cell, Readonly<Record<string, Host>>>
+
+/** Numbers of a tensor. */
+export interface Host {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Float32Array
+}
+
+/** The states with some parameters replaced by new tensors; call it within a `tf.tidy`. */
+export const overlaid = (states: Layer.States, overlay: Overlay): Layer.States =>
+  overlay.size === 0
+    ? states
+    : new Map(
+        [...states].map(([cell, state]) => {
+          const values = overlay.get(cell)
+          if (values === undefined) return [cell, state]
+          const tensors = Object.entries(values).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])])
+          return [cell, { ...state, parameters: { ...state.parameters, ...Object.fromEntries(tensors) } }]
+        })
+      )
+
+/** Writes parameters into their cells, all at once; what quantizers have learned stays. */
+export const commit = (model: Layer.Stateful, overlay: Overlay): void => {
+  const done = Layer.run(model, Layer.evaluation, (states) => [tf.scalar(0), overlaid(states, overlay)])
+  done.dispose()
+}
+
+/** The numbers of a parameter of a layer's own. */
+export const hostOf = (parameters: Tree.Parameters, name: string): Host | undefined => {
+  const tensor = Tree.leaves(parameters).find(([leaf]) => leaf === name)?.[1]
+  return tensor === undefined ? undefined : { shape: tensor.shape, data: Float32Array.from(tensor.dataSync()) }
+}
+
+/** The layer of a name. */
+export const find = (model: Layer.Stateful, name: string, step: string): Effect.Effect<Named, UnknownLayer> => {
+  const layers = weighted(model)
+  const found = layers.find((one) => one.name === name)
+  const known = layers.map((one) => one.name)
+  return found === undefined
+    ? Effect.fail(new UnknownLayer({ step, layer: name, known, nearest: nearest(name, known) }))
+    : Effect.succeed(found)
+}
+
+/**
+ * What a layer of a model multiplies with its weight, for each call: the inputs that it has in this mode. In
+ * `Layer.without(Layer.evaluation)` those of the float network. No cell is written; the answers are the caller's to dispose.
+ *
+ * - formula:  `Q(x_l)`, `x_l` the output of the layers before
+ * - shapes:   as the layer takes them
+ * - gradient: none
+ * - errors:   UnknownLayer; InputError of the model
+ * - source:   hooks of PyTorch modules serve for this elsewhere
+ *
+ * @category layers
+ * @since 0.3.0
+ */
+export const inputs = <In, Out extends Layer.Values>(
+  model: Layer.Layer<In, Out>,
+  x: In,
+  name: string,
+  mode: Layer.Mode = Layer.evaluation
+): Effect.Effect<ReadonlyArray<tf.Tensor>, UnknownLayer | Layer.InputError> =>
+  Effect.flatMap(find(model, name, "Ptq.inputs"), ({ layer }) =>
+    Layer.attempt(() =>
+      tf.tidy(() => {
+        const seen: Array<tf.Tensor> = []
+        const told = telling(model, new Set([layer.own]), (...call) => {
+          seen.push(QuantTensor.dequantized(multiplied(...call)).clone())
+        })
+        told.apply(Layer.prepare(Layer.read(model), mode), x, mode)
+        return seen
+      })
+    )
+  )

@@ -1,0 +1,214 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, pipe } from "effect"
+import { describe, expect, it } from "vitest"
+import { shifted } from "../../src/exchange/IntegerExecutor.ts"
+import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
+import * as Injector from "../../src/inject/Injector.ts"
+import * as Activation from "../../src/nn/Activation.ts"
+import * as Elementwise from "../../src/nn/Elementwise.ts"
+import * as Layer from "../../src/nn/Layer.ts"
+import * as Linear from "../../src/nn/Linear.ts"
+import * as Model from "../../src/nn/Model.ts"
+import * as Normalization from "../../src/nn/Normalization.ts"
+import * as State from "../../src/nn/State.ts"
+import * as Truncated from "../../src/nn/Truncated.ts"
+import * as FixedPoint from "../../src/quant/FixedPoint.ts"
+import * as Float from "../../src/quant/FloatOcp.ts"
+import * as ScaledInt from "../../src/quant/ScaledInt.ts"
+import * as ShiftedScaledInt from "../../src/quant/ShiftedScaledInt.ts"
+import { onBackends, owned, ownedValue, scoped } from "../nn/Scoped.ts"
+import * as Networks from "./Networks.ts"
+
+/** How many outputs differ, in whole steps, of those whose roundings all lie farther than `near` from a tie. */
+const compared = (model: Layer.Layer, shape: ReadonlyArray<number>, count: number, options?: IntegerNetwork.Options) =>
+  Effect.gen(function* () {
+    const network = yield* IntegerNetwork.of(model, shape, options)
+    const x = yield* owned(() => Networks.drawn(77, [count, ...shape.slice(1)]))
+    const values = x.dataSync() as Float32Array
+    const y = (yield* ownedValue(Layer.forward(model, x))) as tf.Tensor
+    const answer = yield* IntegerNetwork.run(network, values)
+    expect(answer.shape).toEqual(y.shape)
+    const margins = IntegerNetwork.margins(network, IntegerNetwork.quantized(network, values, x.shape))
+    const { scale, zeroPoint } = answer.meaning
+    const size = answer.data.length / count
+    const floats = y.dataSync()
+    const differing = [...answer.data].flatMap((q, i) => {
+      const float = (floats[i] as number) / (scale[scale.length === 1 ? 0 : i % scale.length] as number) + zeroPoint
+      return Math.abs(float - q) < 0.1 ? [] : [margins[Math.floor(i / size)] as number]
+    })
+    return { network, differing, count: answer.data.length }
+  })
+
+/** Float32 sums of this size are exact to far less of a step. */
+const near = 1e-3
+
+onBackends("a network of integers", () => {
+  for (const bits of [8, 4]) {
+    scoped(`is what an MLP of ${bits} bits computes in floats, but for ties`, () =>
+      Effect.gen(function* () {
+        const model = yield* Networks.mlp(bits)
+        const { differing, network, count } = yield* compared(model, Networks.mlpShape, 200)
+        expect(count).toBe(1000)
+        expect(differing.filter((margin) => margin > near)).toEqual([])
+        expect(differing.length).toBeLessThan(10)
+        expect(network.accumulators.map(({ layer }) => layer)).toEqual(["fc1", "fc2", "fc3"])
+      })
+    )
+
+    scoped(`is what a CNN of ${bits} bits computes in floats, but for ties`, () =>
+      Effect.gen(function* () {
+        const model = yield* Networks.cnn(bits)
+        const { differing } = yield* compared(model, Networks.cnnShape, 40)
+        expect(differing.filter((margin) => margin > near)).toEqual([])
+        expect(differing.length).toBeLessThan(10)
+      })
+    )
+  }
+
+  scoped("notices a wrong weight", () =>
+    Effect.gen(function* () {
+      const model = yield* Networks.mlp(4)
+      const network = yield* IntegerNetwork.of(model, Networks.mlpShape)
+      const broken = {
+        ...network,
+        steps: network.steps.map((step) =>
+          step.operation.op === "linear"
+            ? {
+                ...step,
+                operation: {
+                  ...step.operation,
+                  weight: { ...step.operation.weight, data: step.operation.weight.data.map((q) => q + 1) }
+                }
+              }
+            : step
+        )
+      }
+      const x = new Float32Array(20).fill(0.5)
+      const [right, wrong] = [yield* IntegerNetwork.run(network, x), yield* IntegerNetwork.run(broken, x)]
+      expect(right.data).not.toEqual(wrong.data)
+    })
+  )
+
+  scoped("shifts where scales are powers of two, and loses zero-points", () =>
+    Effect.gen(function* () {
+      const collect = Injector.let({ collectStatsSteps: 2 })
+      const fixed = Model.sequential({
+        input: yield* Activation.quantIdentity({
+          actQuant: pipe(FixedPoint.Int8ActPerTensorFixedPoint, collect),
+          returnQuantTensor: true
+        }),
+        fc: yield* Linear.quantLinear({
+          inFeatures: 20,
+          outFeatures: 5,
+          weightQuant: FixedPoint.Int8WeightPerTensorFixedPoint,
+          biasQuant: ScaledInt.Int32Bias
+        }),
+        act: yield* Activation.quantReLU({ actQuant: pipe(FixedPoint.Uint8ActPerTensorFixedPoint, collect) })
+      })
+      yield* Networks.train(fixed, Networks.mlpShape)
+      const { network, differing } = yield* compared(fixed, Networks.mlpShape, 100)
+      // every sum is exact in float32 here, and so are the ties
+      expect(differing).toEqual([])
+      const last = network.steps.at(-1)?.operation
+      expect(last?.op === "rescale" && last.shift !== undefined && (last.shift[0] as number) > 0).toBe(true)
+
+      const shiftedActs = Model.sequential({
+        input: yield* Activation.quantIdentity({
+          actQuant: pipe(ShiftedScaledInt.ShiftedUint8ActPerTensorFloat, collect)
+        }),
+        fc: yield* Linear.quantLinear({
+          inFeatures: 20,
+          outFeatures: 5,
+          hasBias: false,
+          weightQuant: ShiftedScaledInt.ShiftedUint8WeightPerTensorFloat
+        }),
+        act: yield* Activation.quantIdentity({
+          actQuant: pipe(ShiftedScaledInt.ShiftedUint8ActPerTensorFloat, collect)
+        })
+      })
+      yield* Networks.train(shiftedActs, Networks.mlpShape)
+      const shifts = yield* compared(shiftedActs, Networks.mlpShape, 100)
+      expect(shifts.network.input.grid.zeroPoint.data[0]).toBeGreaterThan(50)
+      expect(shifts.differing.filter((margin) => margin > near)).toEqual([])
+    })
+  )
+
+  scoped("adds branches, averages with a cut, scales and shifts channels", () =>
+    Effect.gen(function* () {
+      const shared = { inputQuant: pipe(ScaledInt.Int8ActPerTensorFloat, Injector.let({ collectStatsSteps: 2 })) }
+      const act = pipe(ScaledInt.Uint8ActPerTensorFloat, Injector.let({ collectStatsSteps: 2 }))
+      const layers = {
+        input: yield* Activation.quantReLU({ actQuant: act, returnQuantTensor: true, inputQuant: shared.inputQuant }),
+        pool: yield* Truncated.truncAvgPool2d({ kernelSize: [2, 2] }),
+        scaled: yield* Normalization.quantScaleBias({ channels: 2, biasQuant: ScaledInt.Int32Bias }),
+        add: yield* Elementwise.quantEltwiseAdd({ ...shared, outputQuant: shared.inputQuant })
+      }
+      yield* State.assign(layers.scaled, {
+        weight: yield* owned(() => Networks.drawn(3, [2])),
+        bias: yield* owned(() => Networks.drawn(4, [2]))
+      })
+      const model = Model.functional(layers, (layer, x: Layer.Value) => {
+        const pooled = layer.pool(layer.input(x))
+        return layer.add([layer.scaled(pooled), pooled])
+      })
+      yield* Networks.train(model, [2, 4, 4, 2])
+      const { differing, network } = yield* compared(model, [2, 4, 4, 2], 30)
+      expect(network.steps.map(({ operation }) => operation.op)).toContain("add")
+      expect(differing.filter((margin) => margin > near)).toEqual([])
+    })
+  )
+
+  scoped("refuses what has no integers, naming the layer", () =>
+    Effect.gen(function* () {
+      const input = yield* Activation.quantIdentity({ returnQuantTensor: true })
+      const fc = (options: object) => Linear.quantLinear({ inFeatures: 4, outFeatures: 3, ...options })
+      const refused = (layers: Record<string, Layer.Layer>, options?: IntegerNetwork.Options) =>
+        Effect.map(
+          Effect.flip(IntegerNetwork.of(Model.sequential(layers), [2, 4], options)),
+          (error) => `${error._tag} ${"layer" in error ? error.layer : ""}: ${error.message}`
+        )
+      expect(yield* refused({ fc: yield* fc({}) })).toMatch(/^NotExportable fc:.*input is not quantized/)
+      expect(yield* refused({ input, fc: yield* fc({}) })).toMatch(/^NotExportable fc:.*Int32Bias/)
+      expect(yield* refused({ input, fc: yield* fc({ weightQuant: null }) })).toMatch(/^NotExportable fc:.*weightQuant/)
+      expect(yield* refused({ input, norm: yield* Normalization.batchNorm({ channels: 4 }) })).toMatch(
+        /^NotExportable norm:.*mergeInto/
+      )
+      expect(yield* refused({ input, act: yield* Activation.quantSigmoid() })).toMatch(/^NotExportable act:.*sigmoid/)
+      const float = yield* fc({ hasBias: false, weightQuant: Float.Fp8e4m3OCPWeightPerTensorFloat })
+      expect(yield* refused({ input, fc: float })).toMatch(/^NotExportable fc:.*minifloat/)
+      const own = Model.stateless("Mine", (x) => tf.square(x))
+      expect(yield* refused({ input, own })).toMatch(/^NotExportable own:.*not known as data/)
+      const bare = yield* fc({ hasBias: false })
+      expect(yield* refused({ input, fc: bare }, { accumulatorBits: 12 })).toMatch(/^AccumulatorOverflow fc:.*12/)
+    })
+  )
+
+  scoped("rounds a float bias on request", () =>
+    Effect.gen(function* () {
+      const model = Model.sequential({
+        input: yield* Activation.quantIdentity(),
+        fc: yield* Linear.quantLinear({ inFeatures: 20, outFeatures: 5 })
+      })
+      yield* Networks.train(model, Networks.mlpShape, 2)
+      // half a step of a sum at most, besides float32
+      const { differing } = yield* Effect.map(
+        IntegerNetwork.of(model, Networks.mlpShape, { biases: "round" }),
+        (network) => {
+          const bias = network.steps[0]?.operation.op === "linear" ? network.steps[0].operation.bias : undefined
+          return { differing: [...(bias ?? [])].filter((q) => !Number.isInteger(q)), bias }
+        }
+      )
+      expect(differing).toEqual([])
+    })
+  )
+})
+
+describe("a shift", () => {
+  it("rounds half to even in whole numbers", () => {
+    expect([-6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6].map((q) => shifted(q, 2))).toEqual(
+      [-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2].map((x) => x)
+    )
+    expect(shifted(3, -2)).toBe(12)
+    expect(shifted(2 ** 30 + 1, 31)).toBe(1)
+  })
+})

@@ -1,0 +1,28 @@
+/**
+ * Where steps after training take another way than the reference, on purpose.
+ */
+import type { Rule } from "./Deviations.ts"
+
+/** The rules about steps after training. */
+export const rules: ReadonlyArray<Rule> = [
+  {
+    id: "scale-must-be-fixed",
+    reason:
+      "Rounding by error feedback needs scales that stay. Where a scale is a statistic of the weight itself, the reference rounds each " +
+      "column with the statistic of that column alone (nothing changes), or with statistics that move while the weights do; here that " +
+      "is the failure ScaleNotFixed, which says how to fix the scale, and the weights stay.",
+    matches: ({ config }, _, actual) =>
+      actual.refused === "ScaleNotFixed" &&
+      Object.values<any>(config.resolved ?? {}).some(({ scaling_impl_type: kind }) => kind === "stats")
+  },
+  {
+    id: "a-hard-tanh-clips-in-floats",
+    reason:
+      "QuantHardTanh leaves its clip to its quantizer, so in the reference a calibration, which switches quantizers off, runs without " +
+      "any clip. Here the layer is a hard tanh in floats, too.",
+    matches: ({ config }, _, actual) =>
+      config.op === "calibration_mode" &&
+      config.model.some(({ layer }: { layer: string }) => layer === "QuantHardTanh") &&
+      actual.differing.every((path: string) => path.startsWith("out inside"))
+  }
+]

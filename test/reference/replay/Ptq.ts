@@ -1,0 +1,28 @@
+/**
+ * Replays the steps after training: calibration, and rounding layer after layer.
+ */
+import { Effect, type Scope } from "effect"
+import { type Case, type Outcome, type Replay, unsupported } from "../Case.ts"
+import { onAsync } from "./Core.ts"
+import * as Calibrated from "./ptq/Calibrated.ts"
+import * as Corrected from "./ptq/Corrected.ts"
+import * as Network from "./ptq/Network.ts"
+import * as Rounded from "./ptq/Rounded.ts"
+
+const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, unknown, Scope.Scope>>> = {
+  calibration_mode: Calibrated.replayed,
+  bias_correction_mode: Corrected.replayed,
+  gptq: Rounded.replayed,
+  gpfq: Rounded.replayed,
+  qronos: Rounded.replayed,
+  magr: Rounded.replayed
+}
+
+export const replay: Replay = (testCase, backend) => {
+  const { op, model } = testCase.config
+  const step = Object.hasOwn(steps, op) ? steps[op] : undefined
+  if (step === undefined) return Promise.resolve(unsupported(`no step ${op}`))
+  const unknown = Network.unknownIn(model)
+  if (unknown.length > 0) return Promise.resolve(unsupported(`no layer ${unknown.join(", ")}`))
+  return onAsync(backend, () => Effect.runPromise(Effect.scoped(step(testCase))))
+}
