@@ -6,7 +6,7 @@
  * Room: laws. Imports: fast-check.
  */
 import * as fc from "fast-check"
-import type { Law } from "./Law.ts"
+import * as Law from "./Law.ts"
 
 // ---- subjects -----------------------------------------------------------------------------------------------
 
@@ -73,48 +73,38 @@ const scanOf = (x: Float32Array, levels: ReadonlyArray<number>): ReadonlyArray<n
 }
 
 /** No scale of a dense scan, nor any that makes an element exact, has a smaller error. */
-export const optimal: Law<ScaleSearch> = {
-  name: "optimal",
-  states: "E(best(x)) <= E(s) for every s, and every zero-point",
-  check: ({ levels, find }, options) =>
-    fc.assert(
-      fc.property(tensor, (x) => {
-        const { scale, set } = find(x)
-        const error = errorOf(x, scale, levels[set] as ReadonlyArray<number>)
-        const most = error - 1e-12 * squaresOf(x)
-        return levels.every((one) => scanOf(x, one).every((s) => errorOf(x, s, one) >= most))
-      }),
-      options
-    )
-}
+export const optimal: Law.Law<ScaleSearch> = Law.forAll(
+  { name: "optimal", states: "E(best(x)) <= E(s) for every s, and every zero-point" },
+  { x: tensor },
+  ({ levels, find }, { x }) => {
+    const { scale, set } = find(x)
+    const error = errorOf(x, scale, levels[set] as ReadonlyArray<number>)
+    const most = error - 1e-12 * squaresOf(x)
+    const better = levels.flatMap((one) => scanOf(x, one).filter((s) => errorOf(x, s, one) < most))[0]
+    return better === undefined || `the scale ${scale} has the error ${error}, but ${better} has a smaller one`
+  }
+)
 
 /** A tensor twice as large has an error four times as large. */
-export const homogeneous: Law<ScaleSearch> = {
-  name: "homogeneous",
-  states: "E(best(2^k x)) = 4^k E(best(x))",
-  check: ({ levels, find }, options) =>
-    fc.assert(
-      fc.property(tensor, fc.integer({ min: -8, max: 8 }), (x, k) => {
-        const errorAt = (x: Float32Array): number => {
-          const { scale, set } = find(x)
-          return errorOf(x, scale, levels[set] as ReadonlyArray<number>)
-        }
-        const [small, large] = [errorAt(x), errorAt(x.map((v) => v * 2 ** k))]
-        return Math.abs(large - 4 ** k * small) <= 1e-12 * 4 ** k * squaresOf(x)
-      }),
-      options
-    )
-}
+export const homogeneous: Law.Law<ScaleSearch> = Law.forAll(
+  { name: "homogeneous", states: "E(best(2^k x)) = 4^k E(best(x))" },
+  { x: tensor, k: fc.integer({ min: -8, max: 8 }) },
+  ({ levels, find }, { x, k }) => {
+    const errorAt = (x: Float32Array): number => {
+      const { scale, set } = find(x)
+      return errorOf(x, scale, levels[set] as ReadonlyArray<number>)
+    }
+    const [small, large] = [errorAt(x), errorAt(x.map((v) => v * 2 ** k))]
+    const same = Math.abs(large - 4 ** k * small) <= 1e-12 * 4 ** k * squaresOf(x)
+    return same || `the errors are ${small} and ${large}`
+  }
+)
 
 /** Where all elements are 0, so is the scale. */
-export const zero: Law<ScaleSearch> = {
-  name: "zero",
-  states: "best(0, ..., 0) = 0",
-  check: ({ find }, options) =>
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 12 }), (n) => find(new Float32Array(n)).scale === 0),
-      options
-    )
-}
+export const zero: Law.Law<ScaleSearch> = Law.forAll(
+  { name: "zero", states: "best(0, ..., 0) = 0" },
+  { n: fc.integer({ min: 1, max: 12 }) },
+  ({ find }, { n }) => find(new Float32Array(n)).scale === 0
+)
 
-export const all: ReadonlyArray<Law<ScaleSearch>> = [optimal, homogeneous, zero]
+export const all: ReadonlyArray<Law.Law<ScaleSearch>> = [optimal, homogeneous, zero]

@@ -1,14 +1,16 @@
+/**
+ * Wirings that keep the laws of injectors, and one for each law that does not.
+ */
 import { Effect } from "effect"
-import { assert, describe, expect, it } from "vitest"
 import * as InjectorLaws from "../../laws/InjectorLaws.ts"
-import * as Law from "../../laws/Law.ts"
 import * as Injector from "../../src/inject/Injector.ts"
+import type { Pack } from "./Pack.ts"
 
 const { wiring } = InjectorLaws
 const size = (a: Injector.Any): number => Object.keys(a.table).length
 
 /** For each law a wiring that is wrong in the way that the law forbids. */
-const broken: ReadonlyArray<readonly [Law.Law<InjectorLaws.Wiring>, string, InjectorLaws.Wiring]> = [
+const broken: ReadonlyArray<readonly [Pack<InjectorLaws.Wiring>["laws"][number], string, InjectorLaws.Wiring]> = [
   [
     InjectorLaws.associative,
     "the larger injector wins",
@@ -41,11 +43,10 @@ const broken: ReadonlyArray<readonly [Law.Law<InjectorLaws.Wiring>, string, Inje
   ]
 ]
 
-describe("InjectorLaws", () => {
-  for (const [title, run] of Law.cases(InjectorLaws.all, wiring, { numRuns: 1000 })) it(`keeps: ${title}`, run)
-  for (const [law, how, subject] of broken)
-    it(`would notice: ${law.name} (${how})`, () => assert.throws(() => law.check(subject, { numRuns: 1000 })))
-  it("has a broken wiring for each law", () => {
-    expect(new Set(broken.map(([law]) => law))).toEqual(new Set(InjectorLaws.all))
-  })
-})
+export const pack: Pack<InjectorLaws.Wiring> = {
+  name: "InjectorLaws",
+  laws: InjectorLaws.all,
+  good: [["breve's own wiring", Effect.succeed(wiring)]],
+  broken: broken.map(([law, how, subject]) => [law, how, Effect.succeed(subject)]),
+  runs: 1000
+}

@@ -1,0 +1,57 @@
+/**
+ * A pack of laws beside subjects that keep them, and for each law a subject that breaks it.
+ *
+ * `Suite.ts` makes tests of one; `npm run laws` runs the good subjects of all packs (`Packs.ts`).
+ */
+import { Effect, type Scope } from "effect"
+import * as Law from "../../laws/Law.ts"
+import * as Backend from "../../src/backend/Backend.ts"
+
+/** A subject, and whatever it takes to make it; it is released when its laws have run. */
+export type Made<S> = Effect.Effect<S, unknown, Scope.Scope | Backend.Backend>
+
+export interface Pack<S> {
+  readonly name: string
+  readonly laws: ReadonlyArray<Law.Law<S>>
+  /** names, subjects, and how much longer than usual their cases take */
+  readonly good: ReadonlyArray<readonly [name: string, subject: Made<S>, weight?: number | undefined]>
+  /** which law notices what, in which subject */
+  readonly broken: ReadonlyArray<readonly [law: Law.Law<S>, how: string, subject: Made<S>]>
+  /** how many cases the tests try; the broken subjects have at least 300 */
+  readonly runs: number
+}
+
+const run = <A>(program: Effect.Effect<A, unknown, Scope.Scope | Backend.Backend>): Promise<A> =>
+  Effect.runPromise(Effect.provide(Effect.scoped(program), Backend.layer))
+
+/** What a law says of a subject that is made for it. */
+export const verdict = <S>(law: Law.Law<S>, subject: Made<S>, options: Law.Options): Promise<Law.Verdict> =>
+  run(Effect.flatMap(subject, (made) => Effect.promise(() => Law.verdict(law, made, options))))
+
+/** How many runs there are of cases that take so much longer. */
+export const weighted = (runs: number, weight = 1): number => Math.ceil(runs / weight)
+
+/** A row of the long run. */
+export interface Row {
+  readonly law: Law.Statement<never>
+  readonly subject: string
+  readonly verdict: Law.Verdict
+}
+
+/** A pack whose subjects are known to itself only. */
+export interface Any {
+  readonly name: string
+  readonly rows: (options: Law.Options & { readonly runs: number }, seen: (row: Row) => void) => Promise<void>
+}
+
+/** Runs the laws of a pack of all its good subjects, one after another. */
+export const any = <S>({ name, laws, good }: Pack<S>): Any => ({
+  name,
+  rows: async (options, seen) => {
+    for (const [subject, made, weight] of good)
+      for (const law of laws) {
+        const found = await verdict(law, made, { ...options, runs: weighted(options.runs, weight) })
+        seen({ law, subject, verdict: found })
+      }
+  }
+})
