@@ -1,110 +1,25 @@
 /**
- * The graph of a model, found by running it once: whatever its function does, the order of the calls and the tensors that go from
- * one to the next are its structure.
+ * The graph of a model, found by running it once.
  *
- * Room: exchange (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Graph.ts`, `./TraceNodes.ts`,
- * `./TraceQuant.ts`. Laws: test/exchange/Trace.test.ts.
+ * Room: exchange (level 5). Imports: tfjs, effect, `nn`, `tensor`, `./Graph.ts`, `./TraceNodes.ts`. Laws: test/exchange/Trace.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
-import * as QuantTensor from "../core/QuantTensor.ts"
-import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
+import * as Calls from "../nn/Calls.ts"
 import * as Layer from "../nn/Layer.ts"
-import type { Composed } from "../nn/Model.ts"
-import type * as Cell from "../proxy/Cell.ts"
 import { NotExportable, ShapeMismatch } from "../tensor/Errors.ts"
 import * as Random from "../tensor/Random.ts"
 import type * as Graph from "./Graph.ts"
 import * as TraceNodes from "./TraceNodes.ts"
 
-// ---- watching -----------------------------------------------------------------------------------------------
-
-/** What is seen while a model runs. */
-interface Watch {
-  readonly target: string
-  readonly calls: Array<TraceNodes.Call>
-  /** the call that is going on */
-  current: TraceNodes.Call | undefined
-}
-
-const fresh = (x: tf.Tensor, known: ReadonlyArray<tf.Tensor>): tf.Tensor => (known.includes(x) ? x.clone() : x)
-
-const renewed = (y: Layer.Value, known: ReadonlyArray<tf.Tensor>): Layer.Value =>
-  QuantTensor.isQuantTensor(y) ? { ...y, value: fresh(y.value, known) } : fresh(y, known)
-
-const valuesOf = (x: unknown): ReadonlyArray<tf.Tensor> => {
-  if (x instanceof tf.Tensor) return [x]
-  if (QuantTensor.isQuantTensor(x)) return [x.value]
-  return typeof x === "object" && x !== null ? Object.values(x).flatMap(valuesOf) : []
-}
-
-/** The same quantizer, which tells what it did. */
-const telling = (watch: Watch, cell: Cell.Cell, state: Cell.Living, quantizer: TensorQuantizer): TensorQuantizer => ({
-  ...quantizer,
-  apply: (before, x, external = {}) => {
-    const [quantized, memory] = quantizer.apply(before, x, external)
-    const result = { ...quantized, value: fresh(quantized.value, [x]) }
-    const { current } = watch
-    const proxy = current?.layer.proxies.find(([, { cell: own }]) => own === cell)?.[1]
-    if (current !== undefined && proxy !== undefined) {
-      const signed = state.signed ?? external.signed ?? true
-      current.uses.push({ proxy, quantizer, signed, x, external, result })
-    }
-    return [result, memory]
-  }
-})
-
-const isComposed = (layer: Layer.Stateful): layer is Composed =>
-  "over" in layer && typeof layer.over === "function" && "layers" in layer
-
-/** The same layer, whose calls are noted; of a model, its layers' calls. */
-const watched = (watch: Watch, layer: Layer.Stateful, path: string): Layer.Stateful => {
-  if (isComposed(layer)) {
-    const inner = Object.entries(layer.layers).map(
-      ([name, one]) => [name, watched(watch, one, path === "" ? name : `${path}.${name}`)] as const
-    )
-    return layer.over(Object.fromEntries(inner))
-  }
-  const { apply } = layer as Layer.Layer
-  const noted: Layer.Layer["apply"] = (states, x, mode) => {
-    const inputs = valuesOf(x)
-    const call: TraceNodes.Call = { layer: layer as Layer.Layer, path, states, inputs, uses: [], outputs: [] }
-    watch.calls.push(call)
-    watch.current = call
-    const [y, after] = apply(states, x, mode)
-    watch.current = undefined
-    const isOne = y instanceof tf.Tensor || QuantTensor.isQuantTensor(y)
-    const mine = isOne ? renewed(y, inputs) : y
-    call.outputs.push(...valuesOf(mine))
-    return [mine, after]
-  }
-  return { ...layer, apply: noted } as Layer.Layer
-}
-
-// ---- running ------------------------------------------------------------------------------------------------
-
-/** The states of evaluation, whose quantizers tell what they do. */
-const statesOf = (watch: Watch, model: Layer.Stateful): Layer.States =>
-  new Map(
-    [...Layer.prepare(Layer.read(model), Layer.evaluation)].map(([cell, state]) => {
-      const { quantizer } = state
-      return [
-        cell,
-        quantizer === undefined ? state : { ...state, quantizer: telling(watch, cell, state, quantizer) }
-      ] as const
-    })
-  )
-
 /** One run on numbers drawn from a seed. */
 const traced = (target: string, model: Layer.Layer, shape: ReadonlyArray<number>, seed: number): Graph.Graph => {
   const made: { graph?: Graph.Graph } = {}
   tf.tidy(() => {
-    const watch: Watch = { target, calls: [], current: undefined }
     const count = shape.reduce((a, b) => a * b, 1)
     const x = tf.tensor(Random.uniform(Random.make(seed), count, -1.5, 1.5), [...shape])
-    const whole = watched(watch, model, "") as Layer.Layer
-    const [y] = whole.apply(statesOf(watch, model), x, Layer.evaluation)
-    made.graph = TraceNodes.graphOf(target, x, watch.calls, valuesOf(y))
+    const { calls, outputs } = Calls.run(model, x)
+    made.graph = TraceNodes.graphOf(target, x, calls, outputs)
   })
   return made.graph as Graph.Graph
 }

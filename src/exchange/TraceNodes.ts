@@ -5,6 +5,7 @@
  * Laws: test/exchange/Trace.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
+import type { Call, Use } from "../nn/Calls.ts"
 import type { Form, Windows } from "../nn/Form.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as Window from "../op/Window.ts"
@@ -12,17 +13,6 @@ import { NotExportable } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
 import type * as Graph from "./Graph.ts"
 import * as TraceQuant from "./TraceQuant.ts"
-
-/** One call of a layer. */
-export interface Call {
-  readonly layer: Layer.Layer
-  readonly path: string
-  readonly states: Layer.States
-  readonly inputs: ReadonlyArray<tf.Tensor>
-  /** what its quantizers did, in order */
-  readonly uses: Array<TraceQuant.Use>
-  readonly outputs: Array<tf.Tensor>
-}
 
 const refusal = (target: string, { path, layer }: Call, reason: string): NotExportable =>
   new NotExportable({ target, layer: path, kind: layer.kind, reason })
@@ -56,19 +46,14 @@ const ownOf = ({ layer, states }: Call): Readonly<Record<string, tf.Tensor>> => 
   return { ...parameters, ...memory } as Readonly<Record<string, tf.Tensor>>
 }
 
-const gridOf = (target: string, call: Call, use: TraceQuant.Use): Graph.Grid => {
+const gridOf = (target: string, call: Call, use: Use): Graph.Grid => {
   const grid = TraceQuant.gridOf(use)
   const name = use.proxy.injector.name || `the ${use.proxy.slot} quantizer`
   if (typeof grid === "string") throw refusal(target, call, `${name}: ${grid}`)
   return grid
 }
 
-const constantOf = (
-  target: string,
-  call: Call,
-  tensor: tf.Tensor,
-  use: TraceQuant.Use | undefined
-): Graph.Constant => ({
+const constantOf = (target: string, call: Call, tensor: tf.Tensor, use: Use | undefined): Graph.Constant => ({
   raw: TraceQuant.numbersOf(tensor),
   ...(use !== undefined && {
     quantized: { value: TraceQuant.numbersOf(use.result.value), grid: gridOf(target, call, use) }
@@ -125,13 +110,15 @@ const operationOf = (target: string, call: Call, form: Form): Graph.Operation | 
       const { epsilon, over } = form
       return { op: "batchNorm", over, epsilon, ...learned, mean: number("runningMean"), variance: number("runningVar") }
     }
+    case "layerNorm":
+      throw refusal(target, call, "a layer normalization has no counterpart in the files yet")
     default:
       return { op: form.op }
   }
 }
 
 /** What a quantizer of what runs through does. */
-const quantizing = (target: string, call: Call, use: TraceQuant.Use): Graph.Operation => {
+const quantizing = (target: string, call: Call, use: Use): Graph.Operation => {
   const grid = gridOf(target, call, use)
   const { scale, zeroPoint, bitWidth, signed = true } = use.external
   if (use.quantizer.needs?.includes("scale") === true) {
@@ -187,7 +174,7 @@ export const graphOf = (
       nodes.push({ layer: path, kind, operation, inputs: from, output: name })
       return name
     }
-    const quantize = (use: TraceQuant.Use, from: string): string =>
+    const quantize = (use: Use, from: string): string =>
       add(quantizing(target, call, use), [from], use.result.value, use.proxy.slot)
     const own = Object.values(ownOf(call))
     const running = uses.filter((use) => !own.includes(use.x))

@@ -1,26 +1,15 @@
 /**
  * What a quantizer did to a tensor during a trace, as plain data.
  *
- * Room: exchange (level 5). Imports: tfjs, `core`, `proxy`, `quant`, `tensor`, `./Graph.ts`, `./GraphConstants.ts`.
+ * Room: exchange (level 5). Imports: tfjs, `nn`, `quant`, `tensor`, `./Graph.ts`, `./GraphConstants.ts`.
  * Laws: test/exchange/Trace.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
-import type { External, Quantized, TensorQuantizer } from "../core/TensorQuantizer.ts"
-import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import type { Use } from "../nn/Calls.ts"
 import * as Facts from "../quant/Facts.ts"
 import * as Host from "../tensor/Host.ts"
 import type * as Graph from "./Graph.ts"
 import * as GraphConstants from "./GraphConstants.ts"
-
-/** One use of a quantizer. */
-export interface Use {
-  readonly proxy: QuantProxy
-  readonly quantizer: TensorQuantizer
-  readonly signed: boolean
-  readonly x: tf.Tensor
-  readonly external: External
-  readonly result: Quantized
-}
 
 /** A copy of the numbers of a tensor. */
 export const numbersOf = (x: tf.Tensor): Graph.Numbers => ({ shape: [...x.shape], data: Host.floats(x).slice() })

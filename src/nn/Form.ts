@@ -39,6 +39,8 @@ export type Form =
   | { readonly op: "scaleBias" }
   /** with running statistics of each channel, or of all values together */
   | { readonly op: "batchNorm"; readonly epsilon: number; readonly over: "channels" | "all" }
+  /** over the channels of each position; one that is not centered takes no mean away */
+  | { readonly op: "layerNorm"; readonly epsilon: number; readonly centered: boolean }
 
 /** The same number for all axes, or what is given. */
 export const padOf = (pad: number | "same" | "valid" | ReadonlyArray<readonly [number, number]>, axes: number): Pad =>

@@ -39,6 +39,9 @@ export interface Composed<In = Value, Out extends Values = Value> extends Layer<
   readonly over: (layers: Readonly<Record<string, Stateful>>) => Composed<In, Out>
 }
 
+export const isComposed = (layer: Stateful): layer is Composed =>
+  "layers" in layer && "over" in layer && typeof layer.over === "function"
+
 /** Layers one after the other, in the order of the record; its names begin the names of the state. */
 export const sequential = (layers: Readonly<Record<string, Layer>>): Composed => ({
   ...together("Sequential", layers),

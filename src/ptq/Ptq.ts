@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Stream } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
-import type { Composed } from "../nn/Model.ts"
+import * as Model from "../nn/Model.ts"
 import type { Weighted } from "../nn/Weighted.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import { nearest, UnknownLayer } from "../tensor/Errors.ts"
@@ -28,8 +28,6 @@ export interface Named {
   readonly layer: Weighted
 }
 
-const isComposed = (layer: Layer.Stateful): layer is Composed => "layers" in layer && "over" in layer
-
 /** A layer whose weight is multiplied with its input: not a recurrent or attention layer, which have several. */
 const isWeighted = (layer: Layer.Stateful): layer is Weighted => "own" in layer && "outputChannelAxis" in layer
 
@@ -39,7 +37,7 @@ const joined = (outer: string, inner: string): string => (outer === "" ? inner :
 export const weighted = (model: Layer.Stateful, prefix = ""): ReadonlyArray<Named> => {
   const found = isWeighted(model)
     ? [{ name: prefix, layer: model }]
-    : isComposed(model)
+    : Model.isComposed(model)
       ? Object.entries(model.layers).flatMap(([name, layer]) => weighted(layer, joined(prefix, name)))
       : []
   return found.filter(({ layer }, i) => found.findIndex((other) => other.layer.own === layer.own) === i)
@@ -61,7 +59,7 @@ const wrapped = (
   wrap: (layer: Weighted) => Layer.Layer["apply"]
 ): Layer.Stateful => {
   if (isWeighted(layer) && cells.has(layer.own)) return { ...layer, apply: wrap(layer) } as Layer.Layer
-  if (!isComposed(layer)) return layer
+  if (!Model.isComposed(layer)) return layer
   const inner = Object.entries(layer.layers).map(([name, one]) => [name, wrapped(one, cells, wrap)] as const)
   return layer.over(Object.fromEntries(inner))
 }
