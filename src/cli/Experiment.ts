@@ -1,10 +1,10 @@
 /**
- * The main job: train a float classifier, quantize it in several ways, measure each before and after training on.
+ * The main job: train float classifiers, quantize them in several ways, measure each before and after training on.
  *
  * Room: cli (level 6). Imports: tfjs, effect, `nn`, `train`, `core`, `tensor`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Dataset from "../exchange/Dataset.ts"
 import * as Layer from "../nn/Layer.ts"
@@ -12,10 +12,12 @@ import * as State from "../nn/State.ts"
 import * as Weighted from "../nn/Weighted.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
+import type * as Stored from "../tensor/Stored.ts"
 import * as Classifier from "../train/Classifier.ts"
 import * as Optimizer from "../train/Optimizer.ts"
 import type { Histogram, Row, Staircase } from "./Charts.ts"
-import * as Network from "./Network.ts"
+import { type Network, type Shape, shapes } from "./Network.ts"
+import type * as Networks from "./Networks.ts"
 import * as Progress from "./Progress.ts"
 import { calibrationSteps, type Scheme } from "./Schemes.ts"
 
@@ -24,15 +26,16 @@ export interface Plan {
   readonly test: Dataset.Dataset
   readonly epochs: number
   readonly seed: number
-  readonly schemes: ReadonlyArray<Scheme>
+  /** those that are quantized, or the float ones alone; what they begin as is trained in any case */
+  readonly networks: ReadonlyArray<Networks.Network>
 }
 
 export interface Result {
   readonly rows: ReadonlyArray<Row>
   readonly histograms: ReadonlyArray<Histogram>
   readonly staircases: ReadonlyArray<Staircase>
-  /** the trained state by network: values and shapes, no tensors */
-  readonly states: Readonly<Record<string, Readonly<Record<string, tf.Tensor>>>>
+  /** the trained state by network */
+  readonly states: Readonly<Record<string, Stored.Tensors>>
 }
 
 const batchSize = 32
@@ -49,7 +52,7 @@ const learn = (label: string, model: Layer.Layer, plan: Plan, epochs: number, ra
   )
 
 /** Bytes of all weights at `bits` each, and of the biases as float32. */
-const weightBytes = (network: Network.Network, bits: number): number =>
+const weightBytes = (network: Network, bits: number): number =>
   Object.values(network.weighted).reduce((sum, layer) => {
     const { weight, bias } = LeasedRef.current(layer.own).parameters as Readonly<Record<string, tf.Tensor>>
     return sum + Math.ceil(((weight?.size ?? 0) * bits) / 8) + 4 * (bias?.size ?? 0)
@@ -66,7 +69,7 @@ const counted = (values: ArrayLike<number>, edges: ReadonlyArray<number>): Reado
   return counts
 }
 
-const histograms = (scheme: Scheme, network: Network.Network) =>
+const histograms = (quantizer: string, network: Network) =>
   Effect.forEach(Object.entries(network.weighted), ([name, layer]) =>
     Effect.map(Weighted.quantWeight(layer), (quantized): Histogram => {
       const before = (LeasedRef.current(layer.own).parameters.weight as tf.Tensor).dataSync() as Float32Array
@@ -75,7 +78,7 @@ const histograms = (scheme: Scheme, network: Network.Network) =>
       const reach = before.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6)
       const edges = Array.from({ length: 42 }, (_, i) => -reach + (2 * reach * i) / 41)
       return {
-        quantizer: scheme.name,
+        quantizer,
         layer: name,
         edges,
         before: counted(before, edges),
@@ -85,83 +88,84 @@ const histograms = (scheme: Scheme, network: Network.Network) =>
   )
 
 /** The weight quantizer of the first layer as a function of one number, with its scale held. */
-const staircase = (scheme: Scheme, network: Network.Network) =>
+const staircase = (quantizer: string, network: Network) =>
   Effect.sync((): Staircase => {
-    const proxy = network.weighted.conv1?.weightQuant
-    const layer = network.weighted.conv1
-    if (proxy === undefined || layer === undefined) return { quantizer: scheme.name, input: [], output: [] }
+    const layer = Object.values(network.weighted)[0]
+    const proxy = layer?.weightQuant
+    if (proxy === undefined || layer === undefined) return { quantizer, input: [], output: [] }
     const weight = LeasedRef.current(layer.own).parameters.weight as tf.Tensor
     return tf.tidy(() => {
       const reach = tf.max(tf.abs(weight)).dataSync()[0] as number
       const input = Array.from({ length: 801 }, (_, i) => reach * ((i - 400) / 400))
       const [y] = Layer.quantize(Layer.read(layer), proxy, tf.tensor1d(input), Layer.evaluation)
-      return { quantizer: scheme.name, input, output: [...QuantTensor.dequantized(y).dataSync()] }
+      return { quantizer, input, output: [...QuantTensor.dequantized(y).dataSync()] }
     })
   })
 
-/** Tensors of the caller's scope with the parameters of a network. */
-const snapshot = (model: Layer.Layer) =>
-  Effect.acquireRelease(
-    Effect.map(State.parameters(model), (state) =>
-      Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.clone()]))
-    ),
-    (state) => Effect.sync(() => tf.dispose(Object.values(state)))
-  )
-
-/** Runs the whole comparison; the tensors of the answer's states live in the surrounding Scope. */
-export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
-  const test = Dataset.reader(plan.test)
-  const trainFloat = Effect.scoped(
+/** The float network of a shape: how good it became, and its state. */
+const float = (shape: Shape, plan: Plan) =>
+  Effect.scoped(
     Effect.gen(function* () {
-      const network = yield* Network.make(undefined, plan.train.height, plan.seed)
-      const msPerStep = yield* learn("float", network.model, plan, plan.epochs, 2e-3)
-      const accuracyBefore = yield* Classifier.accuracy(network.model, test)
-      const state = yield* State.parameters(network.model)
-      const kept = Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.clone()]))
+      const name = `${shape}-float`
+      const network = yield* shapes[shape](undefined, plan.train, plan.seed)
+      const msPerStep = yield* learn(name, network.model, plan, plan.epochs, 2e-3)
+      const accuracyBefore = yield* Classifier.accuracy(network.model, Dataset.reader(plan.test))
       const row: Row = {
-        name: "float",
+        name,
         accuracyBefore,
         accuracyAfter: undefined,
         weightBytes: weightBytes(network, 32),
         msPerStep
       }
-      return { row, kept }
+      return { row, state: yield* State.extract(network.model), histograms: [], staircases: [] }
     })
   )
-  const float = yield* Effect.acquireRelease(trainFloat, ({ kept }) =>
-    Effect.sync(() => tf.dispose(Object.values(kept)))
-  )
-  const quantized = yield* Effect.forEach(plan.schemes, (scheme) =>
+
+/** A quantized network that begins as a trained float one: how good it is at once, and after training on. */
+const quantized = (shape: Shape, scheme: Scheme, state: Stored.Tensors, plan: Plan) =>
+  Effect.scoped(
     Effect.gen(function* () {
-      const network = yield* Network.make(scheme, plan.train.height, plan.seed)
-      yield* State.load(network.model, float.kept, "float")
+      const name = `${shape}-${scheme.name}`
+      const test = Dataset.reader(plan.test)
+      const network = yield* shapes[shape](scheme, plan.train, plan.seed)
+      yield* State.load(network.model, state, "float")
       yield* Classifier.calibrate(network.model, Dataset.reader(plan.train), calibrationSteps + 1, batchSize)
       const accuracyBefore = yield* Classifier.accuracy(network.model, test)
       const tuning = Math.max(1, Math.ceil(plan.epochs / 2))
-      const msPerStep = yield* learn(scheme.name, network.model, plan, tuning, 5e-4)
+      const msPerStep = yield* learn(name, network.model, plan, tuning, 5e-4)
       const accuracyAfter = yield* Classifier.accuracy(network.model, test)
-      const row: Row = {
-        name: scheme.name,
-        accuracyBefore,
-        accuracyAfter,
-        weightBytes: weightBytes(network, scheme.weightBits),
-        msPerStep
-      }
+      const bytes = weightBytes(network, scheme.widths.weightBits)
+      const row: Row = { name, accuracyBefore, accuracyAfter, weightBytes: bytes, msPerStep }
       return {
         row,
-        histograms: yield* histograms(scheme, network),
-        staircase: yield* staircase(scheme, network),
-        state: yield* snapshot(network.model)
+        state: yield* State.extract(network.model),
+        histograms: yield* histograms(name, network),
+        staircases: [yield* staircase(name, network)]
       }
     })
   )
+
+/** The networks of one shape, the float one first. */
+const family = (shape: Shape, plan: Plan) =>
+  Effect.gen(function* () {
+    const wanted = plan.networks.filter(({ training }) => training.by === "tuning" && training.shape === shape)
+    if (wanted.length === 0) return []
+    const first = yield* float(shape, plan)
+    const others = yield* Effect.forEach(wanted, ({ training }) =>
+      training.by === "tuning" && training.scheme !== undefined
+        ? Effect.asSome(quantized(shape, training.scheme, first.state, plan))
+        : Effect.succeedNone
+    )
+    return [first, ...others.flatMap(Option.toArray)]
+  })
+
+/** Runs the whole comparison; the tensors that it makes are gone when it is done. */
+export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
+  const all = (yield* Effect.forEach(["mlp", "cnn"] as const, (shape) => family(shape, plan))).flat()
   return {
-    rows: [float.row, ...quantized.map(({ row }) => row)],
-    histograms: quantized.flatMap((one) => one.histograms),
-    staircases: quantized.map((one) => one.staircase),
-    states: Object.fromEntries([
-      ["float", float.kept],
-      ...quantized.map(({ row, state }) => [row.name, state] as const)
-    ])
+    rows: all.map(({ row }) => row),
+    histograms: all.flatMap((one) => one.histograms),
+    staircases: all.flatMap((one) => one.staircases),
+    states: Object.fromEntries(all.map(({ row, state }) => [row.name, state]))
   } satisfies Result
 })

@@ -1,25 +1,51 @@
 /**
- * The networks of small widths that the training command knows by name: a shape, and how many bits its weights and activations have.
+ * The networks that the commands know by name: a shape, and how its weights and activations are quantized.
  *
- * Room: cli (level 6). Imports: effect, `exchange`, `nn`, `tensor`, `./FullyConnected.ts`, `./Convolutional.ts`.
+ * Two families: `mlp-int8` and the like are trained as floats and then with their quantizers (Experiment.ts); `tfc-1w1a` and the like
+ * begin at their small widths (Recipe.ts).
+ *
+ * Room: cli (level 6). Imports: effect, `exchange`, `nn`, `train`, `tensor`, `./FullyConnected.ts`, `./Convolutional.ts`,
+ * `./Network.ts`, `./Pieces.ts`, `./Schemes.ts`.
  */
 import { Data, Effect, type Scope } from "effect"
-import type * as Dataset from "../exchange/Dataset.ts"
+import * as Dataset from "../exchange/Dataset.ts"
 import type * as Layer from "../nn/Layer.ts"
 import { nearest, ShapeMismatch } from "../tensor/Errors.ts"
+import type * as Batch from "../train/Batch.ts"
+import * as Classifier from "../train/Classifier.ts"
 import * as Convolutional from "./Convolutional.ts"
 import * as FullyConnected from "./FullyConnected.ts"
-import type { Widths } from "./Pieces.ts"
+import { type Image, type Shape, shapes } from "./Network.ts"
+import * as Pieces from "./Pieces.ts"
+import * as Schemes from "./Schemes.ts"
 
 export interface Network {
   readonly name: string
-  readonly widths: Widths
-  /** the network for images of the size that these have */
+  readonly widths: Pieces.Widths
+  /** how it is trained: by the recipe from the start, or as floats first and then by a scheme (floats alone: undefined) */
+  readonly training:
+    | { readonly by: "recipe" }
+    | { readonly by: "tuning"; readonly shape: Shape; readonly scheme: Schemes.Scheme | undefined }
+  /** the network for images of this size */
   readonly make: (
-    images: Dataset.Dataset,
+    image: Image,
     seed: number
   ) => Effect.Effect<Layer.Layer, Layer.BuildError | ShapeMismatch, Scope.Scope>
+  /** images as the network takes them, with their labels */
+  readonly source: (images: Dataset.Dataset) => Batch.Source
 }
+
+// ---- tuned --------------------------------------------------------------------------------------------------
+
+const tuned = (shape: Shape, scheme: Schemes.Scheme | undefined): Network => ({
+  name: `${shape}-${scheme?.name ?? "float"}`,
+  widths: scheme?.widths ?? { weightBits: 32, actBits: 32, inputBits: 32 },
+  training: { by: "tuning", shape, scheme },
+  make: (image, seed) => Effect.map(shapes[shape](scheme, image, seed), ({ model }) => model),
+  source: (images) => Classifier.source(Dataset.reader(images))
+})
+
+// ---- of small widths ----------------------------------------------------------------------------------------
 
 /** Weights and activations of these bits; of the fully connected networks the input has as many as the activations. */
 const widths: Readonly<Record<string, readonly [weightBits: number, actBits: number]>> = {
@@ -30,12 +56,12 @@ const widths: Readonly<Record<string, readonly [weightBits: number, actBits: num
 
 const fullyConnected =
   (size: number) =>
-  (bits: Widths): Network["make"] =>
+  (bits: Pieces.Widths): Network["make"] =>
   ({ height, width }, seed) =>
     FullyConnected.make({ ...bits, inFeatures: height * width, hidden: [size, size, size], seed })
 
 const convolutional =
-  (bits: Widths): Network["make"] =>
+  (bits: Pieces.Widths): Network["make"] =>
   ({ height, width }, seed) => {
     const { smallest } = Convolutional
     if (Math.min(height, width) >= smallest) return Convolutional.make({ ...bits, inputBits: 8, height, width, seed })
@@ -43,16 +69,27 @@ const convolutional =
     return Effect.fail(new ShapeMismatch({ what: "the input of a cnv network", expected, actual: [height, width] }))
   }
 
-const shapes = { tfc: fullyConnected(64), sfc: fullyConnected(256), cnv: convolutional }
+const small = { tfc: fullyConnected(64), sfc: fullyConnected(256), cnv: convolutional }
 
-const networks: ReadonlyArray<Network> = Object.entries(shapes).flatMap(([shape, make]) =>
-  Object.entries(widths).map(([suffix, [weightBits, actBits]]) => {
-    const bits = { weightBits, actBits, inputBits: actBits }
-    return { name: `${shape}-${suffix}`, widths: bits, make: make(bits) }
-  })
-)
+// ---- by name ------------------------------------------------------------------------------------------------
 
-export const names: ReadonlyArray<string> = networks.map(({ name }) => name)
+export const all: ReadonlyArray<Network> = [
+  ...(["mlp", "cnn"] as const).flatMap((shape) => [undefined, ...Schemes.all].map((scheme) => tuned(shape, scheme))),
+  ...Object.entries(small).flatMap(([shape, make]) =>
+    Object.entries(widths).map(([suffix, [weightBits, actBits]]): Network => {
+      const bits = { weightBits, actBits, inputBits: actBits }
+      return {
+        name: `${shape}-${suffix}`,
+        widths: bits,
+        training: { by: "recipe" },
+        make: make(bits),
+        source: Pieces.source
+      }
+    })
+  )
+]
+
+export const names: ReadonlyArray<string> = all.map(({ name }) => name)
 
 /** No network has this name. */
 export class UnknownNetwork extends Data.TaggedError("UnknownNetwork")<{
@@ -66,6 +103,6 @@ export class UnknownNetwork extends Data.TaggedError("UnknownNetwork")<{
 }
 
 export const find = (wanted: string): Effect.Effect<Network, UnknownNetwork> => {
-  const found = networks.find(({ name }) => name === wanted.toLowerCase())
+  const found = all.find(({ name }) => name === wanted.toLowerCase())
   return found === undefined ? Effect.fail(new UnknownNetwork({ wanted, known: names })) : Effect.succeed(found)
 }

@@ -1,11 +1,10 @@
 /**
  * How the networks of small widths are trained: Adam in three stages, squared hinge loss, weights kept from -1 to 1.
  *
- * Room: cli (level 6). Imports: tfjs, effect, `exchange`, `nn`, `train`, `tensor`.
+ * Room: cli (level 6). Imports: effect, `exchange` types, `nn`, `train`, `tensor`, `./Pieces.ts`, `./Progress.ts`.
  */
-import * as tf from "@tensorflow/tfjs-core"
 import { Effect, pipe, Ref, Stream } from "effect"
-import * as Dataset from "../exchange/Dataset.ts"
+import type * as Dataset from "../exchange/Dataset.ts"
 import type * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
 import type { InvalidOptions } from "../tensor/Errors.ts"
@@ -18,24 +17,10 @@ import * as Metric from "../train/Metric.ts"
 import * as Optimizer from "../train/Optimizer.ts"
 import * as Parameters from "../train/Parameters.ts"
 import * as Train from "../train/Train.ts"
+import * as Pieces from "./Pieces.ts"
 import * as Progress from "./Progress.ts"
 
 const batchSize = 100
-
-/** Images as `[n, h, w, 1]`, from 0 to 1, with their labels. */
-export const source = (dataset: Dataset.Dataset): Batch.Source => {
-  const { count, height, width } = dataset
-  return {
-    count,
-    batch: (indices) => ({
-      size: indices.length,
-      tensors: () => ({
-        input: tf.tensor4d(Dataset.pixels(dataset, indices), [indices.length, height, width, 1]),
-        target: tf.tensor1d(Dataset.labels(dataset, indices), "int32")
-      })
-    })
-  }
-}
 
 /** Weights of linear layers and convolutions, by the names that these networks give them. */
 export const isWeight = (name: string): boolean => /(^|\.)(fc\d+|conv\d+|output)\.weight$/.test(name)
@@ -77,7 +62,7 @@ export const train = (
   model: Layer.Layer,
   plan: Plan
 ): Stream.Stream<Train.Event, Train.TrainError | InvalidOptions> => {
-  const [images, held] = [source(plan.train), source(plan.test)]
+  const [images, held] = [Pieces.source(plan.train), Pieces.source(plan.test)]
   return Train.run(model, {
     optimizer: optimizer(plan.epochs, Batch.countOf(images, { batchSize })),
     loss: Loss.squaredHinge,
@@ -103,7 +88,7 @@ export const run = Effect.fn("Recipe.run")(function* (label: string, model: Laye
       yield* Ref.set(reached, after)
       return `loss ${loss.toFixed(3)}  ${percent(now.accuracy)}, best ${percent(after.best.accuracy)}`
     })
-  const total = plan.epochs * Batch.countOf(source(plan.train), { batchSize })
+  const total = plan.epochs * Batch.countOf(Pieces.source(plan.train), { batchSize })
   yield* Progress.track(label, total, ({ update }) =>
     Stream.runForEach(train(model, plan), (event) => {
       if (event._tag === "StepDone") return update(event.step)

@@ -1,7 +1,7 @@
 /**
  * The quantization schemes that the training command compares, each composed from the catalogue.
  *
- * Room: cli (level 6). Imports: tfjs, effect, `core`, `inject`, `quant`, `tensor`.
+ * Room: cli (level 6). Imports: tfjs, effect, `core`, `inject`, `quant`, `tensor`, `./Pieces.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Data, pipe } from "effect"
@@ -12,12 +12,13 @@ import { ParameterScaling } from "../core/Scaling.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
 import { nearest } from "../tensor/Errors.ts"
+import type { Widths } from "./Pieces.ts"
 
 /** How a network is quantized. */
 export interface Scheme {
   readonly name: string
+  readonly widths: Widths
   readonly weight: Injector.Any
-  readonly weightBits: number
   readonly input: Injector.Any
   readonly activation: Injector.Any
 }
@@ -36,16 +37,19 @@ const binaryWeight = Injector.make("BinaryWeight", {
   signed: true
 })
 
+/** The input has 8 bits, as images have. */
+const widths = (weightBits: number, actBits: number): Widths => ({ weightBits, actBits, inputBits: 8 })
+
 export const all: ReadonlyArray<Scheme> = [
-  { name: "int8", weight: ScaledInt.Int8WeightPerTensorFloat, weightBits: 8, input, activation },
+  { name: "int8", widths: widths(8, 8), weight: ScaledInt.Int8WeightPerTensorFloat, input, activation },
   {
     name: "int4",
+    widths: widths(4, 4),
     weight: pipe(ScaledInt.Int8WeightPerTensorFloat, Injector.let({ bitWidth: 4 })),
-    weightBits: 4,
     input,
     activation: pipe(activation, Injector.let({ bitWidth: 4 }))
   },
-  { name: "binary", weight: binaryWeight, weightBits: 1, input, activation }
+  { name: "binary", widths: widths(1, 8), weight: binaryWeight, input, activation }
 ]
 
 export const names: ReadonlyArray<string> = all.map(({ name }) => name)

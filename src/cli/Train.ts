@@ -1,13 +1,12 @@
 /**
- * The command `breve train`: compares quantizers on one network, or trains networks of small widths by their recipe.
+ * The command `breve train`: compares quantizers on two networks, or trains networks of small widths by their recipe.
  *
- * Room: cli (level 6). Imports: tfjs, effect, `backend`, `exchange`, `tensor`, its own room.
+ * Room: cli (level 6). Imports: tfjs, effect, `backend`, `tensor`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Data, Effect, Option, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
-import * as Safetensors from "../exchange/Safetensors.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Digits from "./Digits.ts"
 import * as Experiment from "./Experiment.ts"
@@ -17,6 +16,7 @@ import * as Output from "./Output.ts"
 import * as Progress from "./Progress.ts"
 import * as Recipe from "./Recipe.ts"
 import * as Report from "./Report.ts"
+import * as Saved from "./Saved.ts"
 import * as Schemes from "./Schemes.ts"
 
 /** Tensors were left behind: a defect of breve that a run reports of itself. */
@@ -40,7 +40,7 @@ const flags = {
   epochs: Flag.optional(
     Flag.withDescription(
       Flag.Int("epochs"),
-      "passes over the images; default: 6 for the float network, 40 for --network"
+      "passes over the images; default: 6 for the float networks, 40 for those of 1 and 2 bits"
     )
   ),
   seed: Flag.withDescription(Flag.withDefault(Flag.Int("seed"), 1), "the same seed gives the same numbers"),
@@ -50,7 +50,7 @@ const flags = {
   ),
   network: Flag.withDescription(
     Flag.atLeast(Flag.String("network"), 0),
-    `train this network instead, repeatable: ${Networks.names.join(", ")}`
+    `train this network alone, repeatable: ${Networks.names.join(", ")}`
   ),
   out: Flag.withDescription(Flag.withDefault(Flag.String("out"), "breve-out"), "folder for what comes of it")
 }
@@ -99,15 +99,19 @@ const schemeOf = (wanted: string): Effect.Effect<Schemes.Scheme, Schemes.Unknown
     : Effect.succeed(scheme)
 }
 
-const compare = (asked: Asked, schemes: ReadonlyArray<Schemes.Scheme>) =>
+/** The float networks that networks begin as. */
+const beginnings = (networks: ReadonlyArray<Networks.Network>): ReadonlyArray<string> =>
+  networks.flatMap(({ training }) => (training.by === "tuning" ? [`${training.shape}-float`] : []))
+
+const compare = (asked: Asked, networks: ReadonlyArray<Networks.Network>) =>
   Effect.gen(function* () {
-    const states = ["float", ...schemes.map(({ name }) => name)].map((name) => `${name}.safetensors`)
-    yield* Output.check(asked.out, ["report.html", ...states])
+    const names = [...new Set([...beginnings(networks), ...networks.map(({ name }) => name)])]
+    yield* Output.check(asked.out, ["report.html", ...names.map((name) => `${name}.safetensors`)])
     const { train, test } = yield* read(asked)
     const { rows, files } = yield* withoutLeaks(
       Effect.gen(function* () {
         const { epochs, seed } = asked
-        const result = yield* Experiment.run({ train, test, epochs, seed, schemes })
+        const result = yield* Experiment.run({ train, test, epochs, seed, networks })
         const settings = [
           ["data", Option.getOrElse(asked.data, () => drawn)],
           ["images", `${train.count} to train, ${test.count} to test`],
@@ -117,12 +121,12 @@ const compare = (asked: Asked, schemes: ReadonlyArray<Schemes.Scheme>) =>
         ] as const
         const report = Report.html({ title: "Digits, quantized", settings, ...result })
         const encoded = Object.entries(result.states).map(
-          ([name, state]) => [`${name}.safetensors`, Safetensors.encode(state)] as const
+          ([name, state]) => [`${name}.safetensors`, Saved.encode(name, train, state)] as const
         )
         return { rows: result.rows, files: { "report.html": report, ...Object.fromEntries(encoded) } }
       })
     )
-    const headers = ["quantizer", "accuracy", "after fine-tuning", "weight bytes", "ms per step"]
+    const headers = ["network", "accuracy", "after fine-tuning", "weight bytes", "ms per step"]
     const cells = rows.map((row) => [
       row.name,
       percent(row.accuracyBefore),
@@ -167,12 +171,21 @@ const learn = (asked: Asked, networks: ReadonlyArray<Networks.Network>) =>
     ])
     const files = results.flatMap(
       ({ name, state, epochs: all }): ReadonlyArray<readonly [string, string | Uint8Array]> => [
-        [`${name}.safetensors`, Safetensors.encode(state)],
+        [`${name}.safetensors`, Saved.encode(name, train, state)],
         [`${name}.csv`, table(all)]
       ]
     )
     yield* finish(asked.out, headers, cells, Object.fromEntries(files))
   })
+
+/** Every network that is quantized so; by any scheme where none is named. */
+const compared = (schemes: ReadonlyArray<Schemes.Scheme>): ReadonlyArray<Networks.Network> =>
+  Networks.all.filter(
+    ({ training }) =>
+      training.by === "tuning" &&
+      training.scheme !== undefined &&
+      (schemes.length === 0 || schemes.includes(training.scheme))
+  )
 
 // ---- the command --------------------------------------------------------------------------------------------
 
@@ -183,15 +196,21 @@ export const command = Command.make("train", flags, (given) =>
     const schemes = yield* Effect.forEach(new Set(given.quantizer), schemeOf)
     const networks = yield* Effect.forEach(new Set(given.network), Networks.find)
     if (networks.length > 0 && schemes.length > 0)
-      return yield* invalid("quantizer", "has no use with --network: these networks have quantizers of their own")
-    const epochs = Option.getOrElse(given.epochs, () => (networks.length > 0 ? 40 : 6))
+      return yield* invalid("quantizer", "has no use with --network: the name of a network says how it is quantized")
+    const isSmall = networks[0]?.training.by === "recipe"
+    if (networks.some(({ training }) => (training.by === "recipe") !== isSmall))
+      return yield* invalid(
+        "network",
+        "names networks that are trained in different ways; train them one after the other"
+      )
+    const epochs = Option.getOrElse(given.epochs, () => (isSmall ? 40 : 6))
     if (epochs < 1) return yield* invalid("epochs", `has to be 1 or more, not ${epochs}`)
     const asked: Asked = { data: given.data, epochs, seed: given.seed, out: given.out }
-    if (networks.length > 0) return yield* learn(asked, networks)
-    yield* compare(asked, schemes.length > 0 ? schemes : Schemes.all)
+    if (isSmall) return yield* learn(asked, networks)
+    yield* compare(asked, networks.length > 0 ? networks : compared(schemes))
   }).pipe(Effect.provide(Backend.layer))
 ).pipe(
   Command.withDescription(
-    "Train a digit classifier, quantize it in several ways, and compare them; or train networks of 1 and 2 bits."
+    "Train digit classifiers, quantize them in several ways, and compare them; or train networks of 1 and 2 bits."
   )
 )

@@ -8,6 +8,7 @@ import * as Digits from "../../src/cli/Digits.ts"
 import * as Folder from "../../src/cli/Folder.ts"
 import * as Networks from "../../src/cli/Networks.ts"
 import * as NodeLayer from "../../src/cli/Node.ts"
+import * as Pieces from "../../src/cli/Pieces.ts"
 import * as Recipe from "../../src/cli/Recipe.ts"
 import * as QuantTensor from "../../src/core/QuantTensor.ts"
 import * as Dataset from "../../src/exchange/Dataset.ts"
@@ -43,18 +44,22 @@ const distinct = (y: Layer.Value): ReadonlyArray<number> => {
 }
 const layerOf = <L = Layer.Layer>(model: Layer.Layer, name: string): L => (model as Model.Composed).layers[name] as L
 
+const small = Networks.all.filter(({ training }) => training.by === "recipe").map(({ name }) => name)
+
 describe("networks by name", () => {
-  it("are three shapes in three widths", () => {
-    expect(Networks.names).toHaveLength(9)
-    expect(Networks.names).toContain("tfc-1w1a")
+  it("are two shapes in four schemes, and three in three widths", () => {
+    expect(Networks.names).toHaveLength(17)
+    expect(new Set(Networks.names).size).toBe(17)
+    expect(small).toHaveLength(9)
+    expect(Networks.names).toEqual(expect.arrayContaining(["tfc-1w1a", "mlp-float", "cnn-int4"]))
   })
   it("are found in whatever case, or the nearest name is told", async () => {
     expect((await run(Networks.find("SFC-2W2A"))).name).toBe("sfc-2w2a")
     const error = await run(Effect.flip(Networks.find("tfc-1w1")))
     expect(error).toMatchObject({ _tag: "UnknownNetwork", wanted: "tfc-1w1" })
-    expect(error.message).toMatch(/^unknown network "tfc-1w1"; did you mean "tfc-1w1a"\? Known: tfc-1w1a, /)
+    expect(error.message).toMatch(/^unknown network "tfc-1w1"; did you mean "tfc-1w1a"\? Known: mlp-float, /)
   })
-  it.each(Networks.names)("%s answers ten numbers for an image, of weights and activations on their grid", (name) =>
+  it.each(small)("%s answers ten numbers for an image, of weights and activations on their grid", (name) =>
     run(
       Effect.gen(function* () {
         const model = yield* made(name)
@@ -176,7 +181,7 @@ describe("the recipe", () => {
         // the state is that of the best epoch: loaded, it has its accuracy
         const other = yield* made("tfc-1w1a", digits, 7)
         expect((yield* State.load(other, state)).missing).toEqual([])
-        const held = Batch.stream(Recipe.source(test), { batchSize: 100 })
+        const held = Batch.stream(Pieces.source(test), { batchSize: 100 })
         const { accuracy } = yield* Metric.evaluate(other, held, { accuracy: Metric.accuracy })
         expect(100 * accuracy).toBeCloseTo(best.accuracy, 9)
       })

@@ -74,16 +74,27 @@ describe("breve train", () => {
   it("compares the quantizers that it is told", async () => {
     const options = ["--quantizer", "int4", "--epochs", "1", "--data", at("digits"), "--out", at("compared")]
     const said = await printed(options)
-    expect(said).toMatch(/^quantizer +accuracy +after fine-tuning +weight bytes +ms per step$/m)
-    expect(said.match(/^(float|int4) .*%/gm)).toHaveLength(2)
+    expect(said).toMatch(/^network +accuracy +after fine-tuning +weight bytes +ms per step$/m)
+    expect(said.match(/^(mlp|cnn)-(float|int4) .*%/gm)).toHaveLength(4)
     const files = (await readdir(at("compared"))).sort()
-    expect(files).toEqual(["float.safetensors", "int4.safetensors", "report.html"])
+    expect(files).toEqual([
+      "cnn-float.safetensors",
+      "cnn-int4.safetensors",
+      "mlp-float.safetensors",
+      "mlp-int4.safetensors",
+      "report.html"
+    ])
   })
 
   it.each([
     [["--network", "tfc-1w3a"], "UnknownNetwork", /unknown network "tfc-1w3a"; did you mean "tfc-1w[12]a"\?/],
     [["--quantizer", "in8"], "UnknownQuantizer", /unknown quantizer "in8"; did you mean "int8"\?/],
     [["--network", "tfc-1w1a", "--quantizer", "int8"], "InvalidOptions", /"quantizer" has no use with --network/],
+    [
+      ["--network", "tfc-1w1a", "--network", "mlp-int8"],
+      "InvalidOptions",
+      /"network" names networks that are trained in/
+    ],
     [["--network", "tfc-1w1a", "--epochs", "0"], "InvalidOptions", /"epochs" has to be 1 or more, not 0/],
     [["--epochs", "-3"], "InvalidOptions", /"epochs" has to be 1 or more, not -3/]
   ] as const)("refuses %s before anything is read or written", async (args, tag, message) => {
