@@ -12,6 +12,7 @@ import type * as Cell from "../proxy/Cell.ts"
 import { NoCalibrationData, NonFiniteActivations, ScaleNotFixed, SingularHessian } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as ColumnRounding from "./ColumnRounding.ts"
+import type * as Factor from "./Factor.ts"
 import type { Rounding } from "./GptqMath.ts"
 import * as Matrix from "./Matrix.ts"
 import * as Ptq from "./Ptq.ts"
@@ -47,7 +48,7 @@ export type Change = (
   about: { readonly name: string; readonly group: number; readonly count: number },
   rounding: Rounding,
   seen: Seen
-) => Result.Result<Matrix.Matrix, Matrix.NotPositive>
+) => Result.Result<Matrix.Matrix, Factor.NotPositive>
 
 /** A step: how a weight changes, and what it must know for it. */
 export interface Step {

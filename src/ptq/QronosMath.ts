@@ -1,12 +1,15 @@
 /**
  * Qronos on a matrix: the first column is solved against all others, the rest once more in closed form, then as GPTQ.
  *
- * Room: ptq (level 5). Imports: effect's `Result`, `./GpfqMath.ts`, `./GptqMath.ts`, `./Matrix.ts`. Laws: test/ptq/Math.test.ts.
+ * Room: ptq (level 5). Imports: effect's `Result`, `./GpfqMath.ts`, `./GptqMath.ts`,
+ * `./Factor.ts`, `./Matrix.ts`, `./Spread.ts`. Laws: test/ptq/Math.test.ts.
  */
 import { Result } from "effect"
+import * as Factor from "./Factor.ts"
 import type { Covariances } from "./GpfqMath.ts"
-import { columnsOf, orderOf, type Rounding, spread, weightOf } from "./GptqMath.ts"
+import { orderOf, type Rounding } from "./GptqMath.ts"
 import * as Matrix from "./Matrix.ts"
+import * as Spread from "./Spread.ts"
 
 export interface Options {
   /** where the search for the largest eigenvalue begins; default: ones */
@@ -17,53 +20,34 @@ export interface Options {
   readonly damping?: number
 }
 
-/** The inverse without the first row and column's variable: `A_11 - b b^T / c`. */
-const without = (inverse: Matrix.Matrix): Matrix.Matrix => {
-  const n = inverse.rows - 1
-  const rest = Matrix.zeros(n, n)
-  const c = Matrix.at(inverse, 0, 0)
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++)
-      rest.data[i * n + j] =
-        Matrix.at(inverse, i + 1, j + 1) - (Matrix.at(inverse, i + 1, 0) * Matrix.at(inverse, j + 1, 0)) / c
+/** `(G - H) w`, all columns for each: what the float inputs differ by. */
+const differences = (w: Matrix.Matrix, h: Matrix.Matrix, g: Matrix.Matrix): Matrix.Matrix => {
+  const off = { ...g, data: g.data.map((value, i) => value - (h.data[i] as number)) }
+  return off.data.every((value) => value === 0) ? Matrix.zeros(w.rows, w.columns) : Matrix.product(off, w)
+}
+
+/** A matrix without its first row and column. */
+const inner = (a: Matrix.Matrix): Matrix.Matrix => {
+  const rest = Matrix.zeros(a.rows - 1, a.columns - 1)
+  for (let i = 1; i < a.rows; i++) Matrix.row(rest, i - 1).set(Matrix.row(a, i).subarray(1))
   return rest
 }
 
-/** The first column: `(w G_0 - sum_j>0 w_j H_0j) / H_00`. */
-const solveFirst = (w: Matrix.Matrix, original: Matrix.Matrix, h: Matrix.Matrix, g: Matrix.Matrix): void => {
-  const pivot = Matrix.at(h, 0, 0)
-  const first = new Float64Array(w.columns)
-  for (let s = 0; s < w.rows; s++) {
-    const gain = pivot === 0 ? 0 : Matrix.at(g, s, 0) / pivot
-    const loss = pivot === 0 || s === 0 ? 0 : Matrix.at(h, 0, s) / pivot
-    const [before, now] = [Matrix.row(original, s), Matrix.row(w, s)]
-    for (let i = 0; i < first.length; i++)
-      first[i] = (first[i] as number) + gain * (before[i] as number) - loss * (now[i] as number)
-  }
-  Matrix.row(w, 0).set(first)
-}
-
-/** The other columns: `(w (G + d I)_1 - q_0 H_01) A`, with `A` the inverse without the first variable. */
+/** Adds to the columns after the first what makes up for the inputs, and for what the first has lost. */
 const solveRest = (
   w: Matrix.Matrix,
-  original: Matrix.Matrix,
-  rounded: Float64Array,
-  [h, g, inverse]: readonly [Matrix.Matrix, Matrix.Matrix, Matrix.Matrix],
-  damp: number
-): void => {
-  const [n, m] = [w.rows, w.columns]
-  const right = Matrix.zeros(n - 1, m)
-  for (let j = 1; j < n; j++) {
-    const to = Matrix.row(right, j - 1)
-    for (let s = 0; s < n; s++) {
-      const gain = Matrix.at(g, s, j) + (s === j ? damp : 0)
-      const before = Matrix.row(original, s)
-      for (let i = 0; i < m; i++) to[i] = (to[i] as number) + gain * (before[i] as number)
-    }
-    const loss = Matrix.at(h, 0, j)
-    for (let i = 0; i < m; i++) to[i] = (to[i] as number) - loss * (rounded[i] as number)
+  sums: Matrix.Matrix,
+  lost: Float64Array,
+  factor: Matrix.Matrix,
+  h: Matrix.Matrix
+) => {
+  const right = Matrix.make(w.rows - 1, w.columns, sums.data.subarray(w.columns))
+  for (let j = 1; j < w.rows; j++) {
+    const [to, by] = [Matrix.row(right, j - 1), Matrix.at(h, j, 0)]
+    for (let i = 0; i < to.length; i++) to[i] = (to[i] as number) + by * (lost[i] as number)
   }
-  w.data.set(Matrix.product(inverse, right).data, m)
+  const { data } = Factor.solve(inner(factor), right)
+  for (let i = 0; i < data.length; i++) w.data[w.columns + i] = (w.data[w.columns + i] as number) + (data[i] as number)
 }
 
 /**
@@ -71,7 +55,8 @@ const solveRest = (
  * the inputs first.
  *
  * - formula:  with `H = X'^T X' / n`, `G = X^T X' / n`, `d = 1e-6 * largest eigenvalue`: `w_0 = (w G_0 - w_1.. H_0,1..) / H_00`, then
- *   `w_1.. = (w (G + d I)_1.. - q(w_0) H_0,1..) A`, `A` the inverse of `H + d I` without its first variable; then as GPTQ with `A = U^T U`
+ *   `w_1.. = (w (G + d I)_1.. - q(w_0) H_0,1..) A`, `A` the inverse of `H + d I` without its first variable; then as GPTQ with `A = U^T U`;
+ *   computed as what is added to w, which cancels less: `w (G - H)_0 / H_00`, then `(w (G - H)_1.. + (w - q(w_0)) H_0,1..) A`
  * - shapes:   `weight [m, n], covariances [n, n] -> weight [m, n]`
  * - gradient: none
  * - errors:   `NotPositive` where the damped covariance has no inverse
@@ -80,28 +65,32 @@ const solveRest = (
 export const qronos = (
   { weight, quantize }: Rounding,
   { quantized, mixed }: Covariances,
-  options: Options = {}
-): Result.Result<Matrix.Matrix, Matrix.NotPositive> => {
-  const { actOrder = false, damping = 1e-6, blockSize = Math.max(1, Math.ceil(weight.columns / 100)) } = options
+  { actOrder = false, damping = 1e-6, blockSize = 32, ...options }: Options = {}
+): Result.Result<Matrix.Matrix, Factor.NotPositive> => {
   const order = orderOf(Matrix.diagonal(quantized), actOrder)
   const h = Matrix.permuted(quantized, order)
-  // the float inputs come first here: (X'^T X)^T
-  const g = Matrix.permuted(Matrix.transpose(mixed), order)
-  const w = columnsOf(weight, order)
-  const original = Matrix.copy(w)
-  order.forEach((_, t) => {
-    if (Matrix.at(h, t, t) === 0) Matrix.row(w, t).fill(0)
-  })
+  const columns = Spread.columnsOf(weight, order)
+  const w = Matrix.make(order.length, columns.length, columns.data)
   const start = options.start ?? Float64Array.from({ length: h.rows }, () => 1)
   const damp = damping * Matrix.largestEigenvalue(h, start, 30)
-  return Result.flatMap(Matrix.inverse(Matrix.damped(h, damp)), (whole) => {
-    solveFirst(w, original, h, g)
-    if (w.rows === 1) return Result.succeed(weightOf(w, order))
-    const inverse = without(whole)
-    solveRest(w, original, quantize(order[0] as number, Matrix.row(w, 0)), [h, g, inverse], damp)
-    return Result.map(Matrix.upperFactor(inverse), (factor) => {
-      spread(w, factor, order, quantize, blockSize, 1)
-      return weightOf(w, order)
+  return Result.map(Factor.lowerInPlace(Matrix.damped(h, damp)), (factor) => {
+    const sums = differences(w, h, Matrix.permuted(mixed, order))
+    const pivot = Matrix.at(h, 0, 0)
+    const first = Matrix.row(w, 0).map((value, i) => (pivot === 0 ? 0 : value + (sums.data[i] as number) / pivot))
+    const rounded = quantize(order[0] as number, first)
+    const lost = Matrix.row(w, 0).map((value, i) => value - (rounded[i] as number))
+    if (w.rows > 1) solveRest(w, sums, lost, factor, h)
+    columns.data.set(w.data)
+    columns.data.set(first)
+    Spread.walk({
+      weight: columns,
+      sums: Spread.zeros(w.rows, w.columns),
+      factor,
+      quantize: (t, values) => quantize(order[t] as number, values),
+      keep: "rounded",
+      blockSize,
+      from: 1
     })
+    return Spread.weightOf(columns, order)
   })
 }
