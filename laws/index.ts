@@ -1,6 +1,9 @@
 /**
- * `breve/laws`: the laws that quantizers and their parts keep, to run against your own.
+ * `breve/laws`: the laws that quantizers and their parts keep, to run against your own, and what laws of your own are made of.
  */
+export * as Arbitrary from "./Arbitrary.ts"
 export * as InjectorLaws from "./InjectorLaws.ts"
+export * as InjectorTable from "./InjectorTable.ts"
 export * as Law from "./Law.ts"
 export * as OptimalScaleLaws from "./OptimalScaleLaws.ts"
+export * as Sample from "./Sample.ts"
