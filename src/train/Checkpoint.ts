@@ -9,13 +9,13 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, Result } from "effect"
+import * as Optimizer from "../core/Optimizer.ts"
 import * as Layer from "../nn/Layer.ts"
 import { InvalidCheckpoint, nearest } from "../tensor/Errors.ts"
 import type * as Random from "../tensor/Random.ts"
 import * as Stored from "../tensor/Stored.ts"
 import * as Tree from "../tensor/Tree.ts"
 import * as Learned from "./Learned.ts"
-import * as Optimizer from "./Optimizer.ts"
 import type * as Trainer from "./Trainer.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

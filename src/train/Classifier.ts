@@ -5,13 +5,13 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Stream } from "effect"
+import type * as Optimizer from "../core/Optimizer.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Random from "../tensor/Random.ts"
 import * as Batch from "./Batch.ts"
 import * as Loss from "./Loss.ts"
 import * as Metric from "./Metric.ts"
-import type * as Optimizer from "./Optimizer.ts"
 import * as Train from "./Train.ts"
 
 /** Images as a source of batches. */

@@ -6,13 +6,13 @@
  * Room: train (level 5). Imports: tfjs, `core`, `nn`, `tensor`, its own room. Laws: test/train/Train.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
+import type { Named } from "../core/Optimizer.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as Tree from "../tensor/Tree.ts"
 import * as Finite from "./Finite.ts"
 import * as Learned from "./Learned.ts"
-import type { Named } from "./Optimizer.ts"
 
 /** What was seen first. */
 interface Seen {

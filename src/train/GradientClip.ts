@@ -1,13 +1,13 @@
 /**
  * Shorter gradients: functions from optimisers to optimisers.
  *
- * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/Optimizer.test.ts.
+ * Room: train (level 5). Imports: tfjs, effect, `core`, `op`, `tensor`. Laws: test/train/Optimizer.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"
+import { limited, type Named, type Optimizer } from "../core/Optimizer.ts"
 import * as Clamp from "../op/Clamp.ts"
 import type { InvalidOptions } from "../tensor/Errors.ts"
-import { limited, type Named, type Optimizer } from "./Optimizer.ts"
 
 // ---- gradients ----------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 /**
  * What a model learns, by name: the parameters of all its cells, each cell once, under its first name.
  *
- * Room: train (level 5). Imports: tfjs types, `nn`, `proxy`, `tensor`, `./Optimizer.ts` types. Laws: test/train/Train.test.ts.
+ * Room: train (level 5). Imports: tfjs types, `core` types, `nn`, `proxy`, `tensor`. Laws: test/train/Train.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
+import type { Named } from "../core/Optimizer.ts"
 import type * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import * as Tree from "../tensor/Tree.ts"
-import type { Named } from "./Optimizer.ts"
 
 /** The first name of every cell. */
 export type Prefixes = ReadonlyMap<Cell.Cell, string>

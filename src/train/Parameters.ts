@@ -1,13 +1,13 @@
 /**
  * Chosen parameters treated in their own way: functions from optimisers to optimisers.
  *
- * Room: train (level 5). Imports: tfjs, effect, `op`, `tensor`, `./Optimizer.ts`. Laws: test/train/Optimizer.test.ts.
+ * Room: train (level 5). Imports: tfjs, effect, `core`, `op`, `tensor`. Laws: test/train/Optimizer.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"
+import type { Named, Optimizer, State } from "../core/Optimizer.ts"
 import * as Clamp from "../op/Clamp.ts"
 import { InvalidOptions, nearest } from "../tensor/Errors.ts"
-import type { Named, Optimizer, State } from "./Optimizer.ts"
 
 // ---- choosing -----------------------------------------------------------------------------------------------
 

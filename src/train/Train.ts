@@ -6,6 +6,7 @@
  * Room: train (level 5). Imports: effect, `nn`, `tensor`, its own room. Laws: test/train/Train.test.ts.
  */
 import { Clock, Effect, Metric as Measure, MutableRef, type Scope, Stream } from "effect"
+import type * as Optimizer from "../core/Optimizer.ts"
 import type * as Layer from "../nn/Layer.ts"
 import { type InvalidCheckpoint, InvalidOptions } from "../tensor/Errors.ts"
 import * as Random from "../tensor/Random.ts"
@@ -13,7 +14,6 @@ import type * as Batch from "./Batch.ts"
 import * as Checkpoint from "./Checkpoint.ts"
 import type * as Loss from "./Loss.ts"
 import * as Metric from "./Metric.ts"
-import type * as Optimizer from "./Optimizer.ts"
 import * as Trainer from "./Trainer.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

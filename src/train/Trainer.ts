@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
+import * as Optimizer from "../core/Optimizer.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import { InvalidOptions, NonFiniteLoss } from "../tensor/Errors.ts"
@@ -17,7 +18,6 @@ import * as Diagnosis from "./Diagnosis.ts"
 import * as Finite from "./Finite.ts"
 import * as Learned from "./Learned.ts"
 import type * as Loss from "./Loss.ts"
-import * as Optimizer from "./Optimizer.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as Activation from "../../src/nn/Activation.ts"
 import * as Convolution from "../../src/nn/Convolution.ts"
 import type * as Layer from "../../src/nn/Layer.ts"
@@ -12,7 +13,6 @@ import * as Model from "../../src/nn/Model.ts"
 import * as Pooling from "../../src/nn/Pooling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as Loss from "../../src/train/Loss.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 import { type Figure, spread } from "./Figure.ts"
 

@@ -1,6 +1,7 @@
 /** Small networks for tests of the export: trained for a few steps, so that every scale is learned and every tie an accident. */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, pipe } from "effect"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
 import * as Convolution from "../../src/nn/Convolution.ts"
@@ -10,7 +11,6 @@ import * as Model from "../../src/nn/Model.ts"
 import * as Pooling from "../../src/nn/Pooling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as Random from "../../src/tensor/Random.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 
 export const drawn = (seed: number, shape: ReadonlyArray<number>): tf.Tensor =>

@@ -2,12 +2,12 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as QuantTensor from "../../src/core/QuantTensor.ts"
 import * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as State from "../../src/nn/State.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, import("effect").Scope.Scope>): Promise<A> =>

@@ -3,9 +3,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as QuantTensor from "../../src/core/QuantTensor.ts"
 import * as Layer from "../../src/nn/Layer.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 
 /** The same tests on each backend. */

@@ -3,10 +3,10 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as Layer from "../../src/nn/Layer.ts"
 import * as State from "../../src/nn/State.ts"
 import * as TensorNorm from "../../src/nn/TensorNorm.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Trainer from "../../src/train/Trainer.ts"
 
 const values = [1, 2, 3, 4, 5, 9]

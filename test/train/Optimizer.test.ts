@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, pipe } from "effect"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as LearningRate from "../../src/core/LearningRate.ts"
+import * as Optimizer from "../../src/core/Optimizer.ts"
 import * as GradientClip from "../../src/train/GradientClip.ts"
-import * as LearningRate from "../../src/train/LearningRate.ts"
-import * as Optimizer from "../../src/train/Optimizer.ts"
 import * as Parameters from "../../src/train/Parameters.ts"
 
 beforeAll(() => Effect.runPromise(Effect.provide(Effect.void, Backend.layer)))
@@ -131,6 +131,11 @@ describe("the formulas of PyTorch", () => {
       expect(next.p).toBe(parameters.p)
     })
   })
+  it("signs alone decide, of gradients or of their momentum", () => {
+    const gradients = [{ p: [3, -0.1, 0] }, { p: [-1, -0.1, 5] }]
+    near(along(Optimizer.signSgd(0.5), { p: [1, 1, 1] }, gradients)[1], { p: [1, 2, 0.5] })
+    near(along(Optimizer.signSgd(0.5, { momentum: 0.9 }), { p: [1, 1, 1] }, gradients)[1], { p: [0, 2, 0.5] })
+  })
   it("the rate of each step is the schedule's", () => {
     const rate = LearningRate.multiStep({ initial: 1, at: [1, 3], factor: 0.5 })
     const steps = along(
@@ -204,6 +209,7 @@ describe("options that cannot be", () => {
     [Optimizer.sgd(1, { momentum: -0.1 }), "momentum"],
     [Optimizer.sgd(1, { nesterov: true }), "nesterov"],
     [Optimizer.sgd(1, { nesterov: true, momentum: 0.9, dampening: 0.1 }), "nesterov"],
+    [Optimizer.signSgd(1, { momentum: -1 }), "momentum"],
     [Optimizer.adam(1, { beta1: 1 }), "beta1"],
     [Optimizer.adamW(1, { weightDecay: -1 }), "weightDecay"],
     [GradientClip.byNorm(Optimizer.sgd(1), -1), "GradientClip.byNorm"],

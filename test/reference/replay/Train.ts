@@ -5,11 +5,11 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef } from "effect"
+import * as Optimizer from "../../../src/core/Optimizer.ts"
 import * as QuantTensor from "../../../src/core/QuantTensor.ts"
 import * as Layer from "../../../src/nn/Layer.ts"
 import * as State from "../../../src/nn/State.ts"
 import * as Loss from "../../../src/train/Loss.ts"
-import * as Optimizer from "../../../src/train/Optimizer.ts"
 import * as Trainer from "../../../src/train/Trainer.ts"
 import { type Case, deviation, failed, type Outcome, type Replay, unsupported } from "../Case.ts"
 import * as Deviations from "../Deviations.ts"

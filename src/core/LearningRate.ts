@@ -4,7 +4,7 @@
  * Steps count from 0: `at(0)` is the rate of the first step. A rate that cannot be is told by `check`, which whoever begins a
  * training asks.
  *
- * Room: train (level 5). Imports: effect, `tensor`. Laws: test/train/LearningRate.test.ts.
+ * Room: core (level 2). Imports: effect, `tensor`. Laws: test/core/LearningRate.test.ts.
  */
 import { dual } from "effect/Function"
 import { InvalidOptions } from "../tensor/Errors.ts"

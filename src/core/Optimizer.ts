@@ -5,7 +5,7 @@
  * parameter's first gradient. Call `update` within `tf.tidy`, or the tensors in between stay. `GradientClip` and `Parameters` make
  * other optimisers of these.
  *
- * Room: train (level 5). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: test/train/Optimizer.test.ts.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: test/train/Optimizer.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { InvalidOptions } from "../tensor/Errors.ts"
@@ -144,6 +144,23 @@ export const sgd = (rate: LearningRate.Rate, options: SgdOptions = {}): Optimize
     const fresh = dampening === 0 ? g : tf.mul(g, scalar(1 - dampening))
     const b = before === undefined ? same(g) : tf.add(tf.mul(before, scalar(momentum)), fresh)
     return [down(nesterov ? tf.add(g, tf.mul(b, scalar(momentum))) : b), { steps, tensors: { momentum: b } }]
+  })
+}
+
+/**
+ * Descent by the signs of the gradients, as Brevitas' `SignSGD`: `b <- momentum b + g` (the first time `b = g`), `p <- p - rate sign(b)`.
+ * Source: Cheng et al. 2023, arXiv:2309.05516.
+ *
+ * @category optimisers
+ * @since 0.4.0
+ */
+export const signSgd = (rate: LearningRate.Rate, { momentum = 0 }: Pick<SgdOptions, "momentum"> = {}): Optimizer => {
+  const wrong = limited("Optimizer.signSgd", { momentum: [momentum, 0, infinity] })
+  return each("signSgd", rate, wrong, (p, g, slot, now, scalar) => {
+    const steps = (slot?.steps ?? 0) + 1
+    const before = slot?.tensors.momentum
+    const b = before === undefined ? same(g) : tf.add(tf.mul(before, scalar(momentum)), g)
+    return [tf.sub(p, tf.mul(tf.sign(b), scalar(now))), { steps, tensors: momentum === 0 ? {} : { momentum: b } }]
   })
 }
 

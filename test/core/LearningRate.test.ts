@@ -1,6 +1,6 @@
 import { pipe } from "effect"
 import { describe, expect, it } from "vitest"
-import * as LearningRate from "../../src/train/LearningRate.ts"
+import * as LearningRate from "../../src/core/LearningRate.ts"
 
 const rates = (rate: LearningRate.LearningRate, steps: ReadonlyArray<number>) =>
   steps.map((step) => Number(rate.at(step).toPrecision(6)))
