@@ -3,12 +3,13 @@
  *
  * Whatever a layer does is one synchronous run: read all cells once, compute, write once. Nothing yields under tfjs's tape.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `tensor`, `core`, `proxy`.
+ * Room: nn (level 4). Imports: tfjs, effect, `tensor`, `inject`, `core`, `proxy`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as TensorQuantizer from "../core/TensorQuantizer.ts"
+import type * as Injector from "../inject/Injector.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, Slot } from "../proxy/QuantProxy.ts"
 import {
@@ -128,12 +129,12 @@ export const commit = (states: States): void => {
 // ---- quantizing ---------------------------------------------------------------------------------------------
 
 /** An activation quantizer with one scale for each channel is for inputs of that many channels. */
-const otherChannels = (proxy: QuantProxy, x: tf.Tensor): ShapeMismatch | undefined => {
-  const { scalingPerOutput, perChannelBroadcastableShape: shape } = proxy.injector.table
+const otherChannels = ({ table, name }: Injector.Any, x: tf.Tensor): ShapeMismatch | undefined => {
+  const { scalingPerOutput, perChannelBroadcastableShape: shape } = table
   if (scalingPerOutput !== "channel" || !Array.isArray(shape)) return undefined
   const fits = shape.length === x.rank && shape.every((d, i) => d === 1 || d === x.shape[i])
   if (fits) return undefined
-  const what = `the input of ${proxy.injector.name || "a quantizer"}, whose perChannelBroadcastableShape is [${shape.join(", ")}]`
+  const what = `the input of ${name || "a quantizer"}, whose perChannelBroadcastableShape is [${shape.join(", ")}]`
   return new ShapeMismatch({
     what,
     expected: `[${shape.map((d) => (d === 1 ? "any" : d)).join(", ")}]`,
@@ -152,12 +153,12 @@ const namedBy: Readonly<Record<Slot, string>> = {
 
 /** What is wrong with what a quantizer is given. */
 const refusal = (
-  proxy: QuantProxy,
+  injector: Injector.Any,
   quantizer: TensorQuantizer.TensorQuantizer,
   x: tf.Tensor,
   external: TensorQuantizer.External
 ): MissingInput | ShapeMismatch | undefined =>
-  TensorQuantizer.checked(quantizer, external, proxy.injector.name) ?? otherChannels(proxy, x)
+  TensorQuantizer.checked(quantizer, external, injector.name) ?? otherChannels(injector, x)
 
 /**
  * Quantizes with the state of a proxy; a declaration of no quantization hands `x` on, and so does a mode without this slot. Not
@@ -174,18 +175,19 @@ export const quantize = (
   external: TensorQuantizer.External = {}
 ): readonly [Value, States] => {
   const state = stateOf(states, proxy.cell)
-  const { quantizer, parameters } = state
+  // a fork may have resolved another declaration than that of the proxy which its layer knows
+  const { quantizer, parameters, injector = proxy.injector } = state
   if (quantizer === undefined) return [x, states]
   if (skips(mode, state.slot)) {
     mode.watch?.(proxy, x)
     return [x, states]
   }
-  const wrong = refusal(proxy, quantizer, x, external)
+  const wrong = refusal(injector, quantizer, x, external)
   if (wrong instanceof MissingInput && mayBePlain(mode)) return [x, states]
   if (wrong !== undefined) throw within(wrong, namedBy[proxy.slot])
   const about = { signed: state.signed ?? external.signed ?? true, training: mode.training, float: quantizer.float }
   const answer = (quantized: TensorQuantizer.Quantized): QuantTensor.QuantTensor =>
-    QuantTensor.fromQuantized(quantized, { ...about, origin: proxy.injector.name || undefined })
+    QuantTensor.fromQuantized(quantized, { ...about, origin: injector.name || undefined })
   const constant = mode.training ? undefined : state.constants?.(x, external)
   if (constant !== undefined) return [answer(constant), states]
   const before = { parameters, memory: state.memory, training: mode.training, tracked: trackedIn(states, state) }

@@ -1,11 +1,12 @@
 /**
  * A cell: a reference to a state (parameters and memory) that training replaces step by step and a reload replaces as a whole.
  *
- * Room: proxy (level 3). Imports: tfjs types, effect, `tensor`, `core`, `./Origin.ts`. Laws: test/proxy/QuantProxy.test.ts.
+ * Room: proxy (level 3). Imports: tfjs types, effect, `tensor`, `inject`, `core`, `./Origin.ts`. Laws: test/proxy/QuantProxy.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import type { External, Quantized, TensorQuantizer } from "../core/TensorQuantizer.ts"
+import type * as Injector from "../inject/Injector.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 import type { Origins } from "./Origin.ts"
@@ -27,6 +28,8 @@ export interface Living extends State {
   readonly tracked: Tracked
   /** what the quantizer is for; a layer's own state is for none */
   readonly slot?: Slot
+  /** the declaration that the quantizer was resolved from */
+  readonly injector?: Injector.Any
   /** what the quantizer answers to tensors that never change, where that is known beforehand; absent: nothing is */
   readonly constants?: Constants
   /** the latest state, which the finalizer of the generation disposes */

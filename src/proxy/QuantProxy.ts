@@ -67,17 +67,28 @@ const resolved = (
     const quantizer = tensorQuant as TensorQuantizer
     const sign = typeof signed === "boolean" ? signed : undefined
     const living = yield* Cell.living(quantizer, quantizer, sign, trackedBy(slot, modules))
-    return { ...living, slot }
+    return { ...living, slot, injector }
   })
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
-/** The proxy of one slot of a layer; it lives in the surrounding Scope. */
-export const make = Effect.fn("QuantProxy.make")(function* (slot: Slot, injector: Injector.Any, module: TrackedModule) {
-  const cell = yield* LeasedRef.make(resolved(slot, injector, [module], noCandidates))
-  const proxy: QuantProxy = { _tag: "QuantProxy", slot, injector, cell, modules: MutableRef.make([module]) }
+/** The proxy of one slot that several layers share; it lives in the surrounding Scope. */
+export const ofModules = Effect.fn("QuantProxy.ofModules")(function* (
+  slot: Slot,
+  injector: Injector.Any,
+  modules: ReadonlyArray<TrackedModule>
+) {
+  const cell = yield* LeasedRef.make(resolved(slot, injector, modules, noCandidates))
+  const proxy: QuantProxy = { _tag: "QuantProxy", slot, injector, cell, modules: MutableRef.make(modules) }
   return proxy
 })
+
+/** The proxy of one slot of a layer; it lives in the surrounding Scope. */
+export const make = (
+  slot: Slot,
+  injector: Injector.Any,
+  module: TrackedModule
+): Effect.Effect<QuantProxy, ResolutionError, Scope.Scope> => ofModules(slot, injector, [module])
 
 // ---- operations ---------------------------------------------------------------------------------------------
 

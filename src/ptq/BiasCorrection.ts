@@ -4,15 +4,15 @@
  * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
+import { type NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Ptq from "./Ptq.ts"
 
-export interface Options {
+export interface Options extends Ptq.Reporting {
   /** whether layers without a bias get one; default: true */
   readonly create?: boolean
 }
@@ -47,56 +47,59 @@ const averaged = (before: Shift | undefined, shift: ArrayLike<number>): Shift =>
 /**
  * Adds to the bias of each layer with a weight what its quantization takes away on average: every layer gets what the layers before
  * it give without their own quantization, computes with and without its own, and the mean difference of each channel is added. Where
- * there is no bias, one is made. The biases are written all at once, after the last batch.
+ * there is no bias, one is made.
  *
  * - formula:  `b <- b + mean(f(x) - f_Q(x))` over samples and positions, averaged over batches; the output's quantizer is left out
  * - shapes:   as the model takes them; `b [channels]`
  * - gradient: none
- * - errors:   NoCalibrationData; NonFiniteActivations, which names the layer; InputError of the model; nothing is changed then
+ * - errors:   NoCalibrationData; NonFiniteActivations, which names the layer; InputError of the model; the model is
+ *   never changed
  * - source:   Nagel et al. 2019, arXiv:1906.04721 (section 4.2); Brevitas, graph/calibrate.py (bias_correction_mode)
  *
  * @category correcting
  * @since 0.3.0
  */
-export const correct = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
-  batches: Ptq.Batches<E, R>,
-  { create = true }: Options = {}
-): Effect.Effect<
-  { readonly layers: ReadonlyArray<string> },
-  NoCalibrationData | NonFiniteActivations | Layer.InputError | E,
-  R
-> =>
-  Effect.gen(function* () {
-    const hasBias = ({ layer }: Ptq.Named): boolean => LeasedRef.current(layer.own).parameters.bias !== undefined
-    const targets = Ptq.weighted(model).filter((target) => create || hasBias(target))
-    const shifts = new Map<Cell.Cell, Shift>()
-    // other layers hand their inputs on without quantization as well, whether their bias may change or not
-    const cells = new Set(Ptq.weighted(model).map(({ layer }) => layer.own))
-    const watched = Ptq.wrapping(model, cells, (layer) => (states, x) => {
-      const [float] = layer.apply(states, x, plain)
-      const [quantized] = layer.apply(states, x, sums)
-      shifts.set(layer.own, averaged(shifts.get(layer.own), shiftOf(value(float), value(quantized))))
-      return [value(float), states]
-    })
-    const count = yield* Stream.runFold(
-      Stream.mapEffect(Stream.rechunk(batches, 1), (batch) =>
+export const correct =
+  <E = never, R = never>(
+    batches: Ptq.Batches<E, R>,
+    options: Options = {}
+  ): Ptq.Step<NoCalibrationData | NonFiniteActivations | Layer.InputError | E, R> =>
+  (model) =>
+    Effect.gen(function* () {
+      const step = "BiasCorrection"
+      const layers = Ptq.weighted(model)
+      const hasBias = ({ layer }: Ptq.Named): boolean => LeasedRef.current(layer.own).parameters.bias !== undefined
+      const targets = layers.filter((target) => options.create !== false || hasBias(target))
+      const shifts = new Map<Cell.Cell, Shift>()
+      // other layers hand their inputs on without quantization as well, whether their bias may change or not
+      const cells = new Set(layers.map(({ layer }) => layer.own))
+      const watched = Ptq.wrapping(model, cells, (layer) => (states, x) => {
+        const [float] = layer.apply(states, x, plain)
+        const [quantized] = layer.apply(states, x, sums)
+        shifts.set(layer.own, averaged(shifts.get(layer.own), shiftOf(value(float), value(quantized))))
+        return [value(float), states]
+      })
+      const add = (batch: Ptq.Batch) =>
         Layer.attempt(() => {
           tf.tidy(() => {
             watched.apply(Layer.prepare(Layer.read(model), Layer.evaluation), Ptq.inputOf(batch), sums)
           })
         })
-      ),
-      () => 0,
-      (n) => n + 1
-    )
-    if (count === 0) return yield* new NoCalibrationData({ step: "BiasCorrection" })
-    const reached = targets.filter(({ layer }) => shifts.has(layer.own))
-    const wrong = reached.find(({ layer }) => shifts.get(layer.own)?.data.every(Number.isFinite) === false)
-    if (wrong !== undefined) return yield* new NonFiniteActivations({ step: "BiasCorrection", layer: wrong.name })
-    yield* Layer.attempt(() => Ptq.commit(model, correctedBy(reached, shifts)))
-    return { layers: reached.map(({ name }) => name) }
-  })
+      const count = yield* Ptq.passed(batches, add, { step, report: options.report })
+      const reached = targets.filter(({ layer }) => shifts.has(layer.own))
+      const wrong = reached.find(({ layer }) => shifts.get(layer.own)?.data.every(Number.isFinite) === false)
+      if (wrong !== undefined) return yield* new NonFiniteActivations({ step, layer: wrong.name })
+      const next = yield* Ptq.rewritten(model, correctedBy(reached, shifts))
+      const skipped = layers
+        .filter((one) => !reached.includes(one))
+        .map((one) => ({
+          layer: one.name,
+          reason: targets.includes(one) ? "no batch reached it" : "it has no bias, and none is to be made"
+        }))
+      const done = reached.map(({ name }) => name)
+      yield* Ptq.told(options, { _tag: "StepDone", step, layers: done, skipped, batches: count })
+      return next
+    })
 
 /** The biases with the shifts added. */
 const correctedBy = (targets: ReadonlyArray<Ptq.Named>, shifts: ReadonlyMap<Cell.Cell, Shift>): Ptq.Overlay =>

@@ -1,5 +1,6 @@
 /**
- * Calibration: activation quantizers learn their scales from samples that run through the float network.
+ * Calibration: activation quantizers learn their scales from samples that run through the float network. What was observed is a value:
+ * it can be saved, and gone on with.
  *
  * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
@@ -8,21 +9,32 @@ import { Effect, Stream } from "effect"
 import * as Persistence from "../core/Persistence.ts"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Entry from "../nn/Entry.ts"
+import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
-import * as Cell from "../proxy/Cell.ts"
+import type * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
-import * as LeasedRef from "../tensor/LeasedRef.ts"
+import { NoCalibrationData, NonFiniteActivations, nearest, UnknownLayer } from "../tensor/Errors.ts"
 import * as Tree from "../tensor/Tree.ts"
 import * as Ptq from "./Ptq.ts"
 
-/** What was observed of the inputs of one quantizer. */
-interface Observed {
-  readonly proxy: QuantProxy
+// ---- what was observed --------------------------------------------------------------------------------------
+
+/** What was observed of the inputs of one quantizer: numbers only. */
+export interface Observed {
   readonly calls: number
-  /** the average of each statistic, by its name in the quantizer's memory */
-  readonly averages: ReadonlyMap<string, { readonly shape: ReadonlyArray<number>; readonly data: Float64Array }>
+  /** the average of each statistic over the calls, by its name in the quantizer's memory */
+  readonly averages: Readonly<
+    Record<string, { readonly shape: ReadonlyArray<number>; readonly data: ReadonlyArray<number> }>
+  >
 }
+
+/** What was observed so far, by the paths of the quantizers. As JSON it loses nothing: going on with it gives the same bits. */
+export interface Observation {
+  readonly batches: number
+  readonly quantizers: Readonly<Record<string, Observed>>
+}
+
+export const nothing: Observation = { batches: 0, quantizers: {} }
 
 const activation = new Set(Layer.activationSlots)
 
@@ -38,23 +50,87 @@ const statisticsOf = (quantizer: TensorQuantizer, x: tf.Tensor): Tree.Memory => 
   return quantizer.apply(state, x)[1]
 }
 
-const averaged = (before: Observed | undefined, proxy: QuantProxy, memory: Tree.Memory): Observed => {
+const averaged = (before: Observed | undefined, memory: Tree.Memory): Observed => {
   const calls = (before?.calls ?? 0) + 1
   const averages = Tree.leaves(memory).flatMap(([name, leaf]) => {
     if (!(leaf instanceof tf.Tensor)) return []
-    const old = before?.averages.get(name)?.data
-    const data = Float64Array.from(leaf.dataSync(), (value, i) =>
+    const old = before?.averages[name]?.data
+    const data = Array.from(leaf.dataSync(), (value, i) =>
       old === undefined ? value : (old[i] as number) + (value - (old[i] as number)) / calls
     )
     return [[name, { shape: leaf.shape, data }] as const]
   })
-  return { proxy, calls, averages: new Map(averages) }
+  return { calls, averages: Object.fromEntries(averages) }
 }
+
+/** The first name of each quantizer. */
+const namesOf = (model: Layer.Stateful): ReadonlyMap<Cell.Cell, string> =>
+  new Map(Entry.uniqueBy(model.proxies, ([, { cell }]) => cell).map(([name, { cell }]) => [cell, name]))
+
+// ---- observing ----------------------------------------------------------------------------------------------
+
+/** What was observed after one more batch, which runs in floats; fails with the first quantizer that got NaN or infinities. */
+const after = (
+  model: Ptq.Model,
+  names: ReadonlyMap<Cell.Cell, string>,
+  before: Observation,
+  batch: Ptq.Batch
+): Effect.Effect<Observation, Layer.InputError | NonFiniteActivations> =>
+  Effect.flatMap(
+    Layer.attempt(() => {
+      const states = Layer.read(model)
+      const quantizers = { ...before.quantizers }
+      const bad: Array<string> = []
+      const watch = (proxy: QuantProxy, x: tf.Tensor): void => {
+        const { quantizer } = Layer.stateOf(states, proxy.cell)
+        const name = names.get(proxy.cell)
+        if (quantizer === undefined || name === undefined || !activation.has(proxy.slot) || bad.length > 0) return
+        if (!x.dataSync().every(Number.isFinite)) bad.push(name)
+        else quantizers[name] = averaged(quantizers[name], statisticsOf(quantizer, x))
+      }
+      tf.tidy(() => {
+        model.apply(states, Ptq.inputOf(batch), { ...Layer.without(Layer.evaluation), watch })
+      })
+      return { bad: bad[0], observation: { batches: before.batches + 1, quantizers } }
+    }),
+    ({ bad, observation }) =>
+      bad === undefined
+        ? Effect.succeed(observation)
+        : Effect.fail(new NonFiniteActivations({ step: "Calibrate", layer: bad }))
+  )
+
+/**
+ * Lets batches run through the network in floats, and tells after each what was observed so far. A batch is asked for when somebody
+ * wants to know; whoever keeps the last observation can go on from it with the batches that follow, later or elsewhere.
+ *
+ * - formula:  the average of each statistic over all calls of a quantizer
+ * - shapes:   as the model takes them
+ * - gradient: none
+ * - errors:   NonFiniteActivations, which names the quantizer; InputError of the model; what was observed before stays
+ * - source:   Brevitas, graph/calibrate.py (calibration_mode)
+ *
+ * @category calibration
+ * @since 0.4.0
+ */
+export const observing = <E = never, R = never>(
+  model: Ptq.Model,
+  batches: Ptq.Batches<E, R>,
+  from: Observation = nothing
+): Stream.Stream<Observation, NonFiniteActivations | Layer.InputError | E, R> => {
+  const names = namesOf(model)
+  return Stream.mapAccumEffect(
+    Stream.rechunk(batches, 1),
+    () => from,
+    (before, batch) => Effect.map(after(model, names, before, batch), (now) => [now, [now]] as const)
+  )
+}
+
+// ---- learning -----------------------------------------------------------------------------------------------
 
 /** The memory with the averages in it, as after one call. */
 const rememberedBy = (quantizer: TensorQuantizer, { averages }: Observed): Tree.Memory =>
   Tree.map(quantizer.memory, (leaf, name): tf.Tensor | number => {
-    const found = averages.get(name)
+    const found = averages[name]
     if (found !== undefined) return tf.tensor(Float32Array.from(found.data), [...found.shape])
     return name === "counter" || name.endsWith(".counter") ? 1 : leaf
   })
@@ -62,106 +138,87 @@ const rememberedBy = (quantizer: TensorQuantizer, { averages }: Observed): Tree.
 const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf(".")))
 
 /** The state of a quantizer that has learned what was observed, and else is as it was; within a `tf.tidy`. */
-const learned = (living: Cell.Living, quantizer: TensorQuantizer, observed: Observed): Cell.State => {
+const learnedBy = (living: Cell.Living, quantizer: TensorQuantizer, observed: Observed): Cell.State => {
   const begun = { parameters: quantizer.parameters, memory: rememberedBy(quantizer, observed) }
-  const statistics = new Set([...observed.averages.keys()].map(parentOf))
+  const statistics = new Set(Object.keys(observed.averages).map(parentOf))
   const values = Persistence.saved(quantizer, begun).filter(([name]) => statistics.has(parentOf(name)))
   return Entry.loaded(living, new Map(values))
 }
 
-/** Puts what was learned into the cells: in one synchronous run, as its last step. */
-const write = (observed: ReadonlyMap<Cell.Cell, Observed>): void => {
-  const next: Array<readonly [Cell.Cell, Cell.State]> = []
-  tf.tidy(() => {
-    for (const [cell, seen] of observed) {
-      const living = LeasedRef.current(cell)
-      if (living.quantizer === undefined || seen.averages.size === 0) continue
-      const before = new Set([...Tree.tensors(living.parameters), ...Tree.tensors(living.memory)])
-      const { parameters, memory } = learned(living, living.quantizer, seen)
-      // what the quantizer made when it was resolved is its own
-      const mine = <Leaf extends tf.Tensor | number>(leaf: Leaf): Leaf =>
-        leaf instanceof tf.Tensor && !before.has(leaf) ? (tf.keep(leaf.clone()) as Leaf) : leaf
-      next.push([cell, { parameters: Tree.map(parameters, mine), memory: Tree.map(memory, mine) }])
-    }
-  })
-  for (const [cell, state] of next) Cell.commit(cell, state)
-}
+const isTelling = (observed: Observed | undefined): observed is Observed =>
+  observed !== undefined && Object.keys(observed.averages).length > 0
 
-/** What a calibration did. */
-export interface Calibrated {
-  readonly batches: number
-  /** the quantizers that have learned, by their paths */
-  readonly quantizers: ReadonlyArray<string>
-}
+/**
+ * Lets the activation quantizers learn what was observed: its averages become their learned scales and zero-points, what they had
+ * learned before is replaced. Quantizers without statistics stay as they are.
+ *
+ * - formula:  as `calibrate`
+ * - shapes:   those of the statistics
+ * - gradient: none
+ * - errors:   NoCalibrationData for an observation of no batches; UnknownLayer for one of another model
+ * - source:   Brevitas, graph/calibrate.py (calibration_mode)
+ *
+ * @category calibration
+ * @since 0.4.0
+ */
+export const learned =
+  (observation: Observation, options: Ptq.Reporting = {}): Ptq.Step<NoCalibrationData | UnknownLayer> =>
+  (model) =>
+    Effect.gen(function* () {
+      const step = "Calibrate"
+      const { batches, quantizers } = observation
+      if (batches === 0) return yield* new NoCalibrationData({ step })
+      const names = namesOf(model)
+      const known = [...names.values()]
+      const strange = Object.keys(quantizers).find((name) => !known.includes(name))
+      if (strange !== undefined)
+        return yield* new UnknownLayer({ step, layer: strange, known, nearest: nearest(strange, known) })
+      const next = yield* Fork.make(model, (cell, now) => {
+        const observed = quantizers[names.get(cell) ?? ""]
+        return now.quantizer === undefined || !isTelling(observed) ? undefined : learnedBy(now, now.quantizer, observed)
+      })
+      const layers = known.filter((name) => isTelling(quantizers[name]))
+      const skipped = [...new Set(model.proxies.map(([, proxy]) => proxy))].flatMap(({ cell, slot }) => {
+        const layer = names.get(cell) ?? ""
+        if (!activation.has(slot) || layers.includes(layer)) return []
+        const reason = layer in quantizers ? "it has no statistics to learn from" : "no batch reached it"
+        return [{ layer, reason }]
+      })
+      yield* Ptq.told(options, { _tag: "StepDone", step, layers, skipped, batches })
+      return next
+    })
 
 /**
  * Lets every activation quantizer (of inputs, outputs and activations) learn from batches that run through the network in floats: its
  * statistic of each call, averaged over all calls, becomes its learned scale and zero-point. What it had learned before is replaced;
  * `collectStatsSteps` and the momentum do not count here. Quantizers without statistics stay as they are.
  *
- * Cells are written once, after the last batch: a calibration that fails or is interrupted leaves the model as it was.
- *
  * ```ts
- * const model = yield* network
- * yield* Calibrate.calibrate(model, Stream.fromIterable(batches))
+ * const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(batches))(model)
  * ```
  *
  * - formula:  `s = 1/n sum_i statistic(x_i)`, `x_i` the float inputs of a quantizer
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; NonFiniteActivations, which names the quantizer; InputError of the model
+ * - errors:   NoCalibrationData; NonFiniteActivations, which names the quantizer; InputError of the model; the model is never changed
  * - source:   Brevitas, graph/calibrate.py (calibration_mode)
  *
  * @category calibration
  * @since 0.3.0
  */
-export const calibrate = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
-  batches: Ptq.Batches<E, R>
-): Effect.Effect<Calibrated, NoCalibrationData | NonFiniteActivations | Layer.InputError | E, R> =>
-  Effect.gen(function* () {
-    const observed = new Map<Cell.Cell, Observed>()
-    const names = new Map(model.proxies.toReversed().map(([name, proxy]) => [proxy.cell, name]))
-    const observe = (batch: Ptq.Batch): Effect.Effect<void, Layer.InputError | NonFiniteActivations> =>
-      Effect.flatMap(
-        Layer.attempt(() => watched(model, batch, observed)),
-        (bad) =>
-          bad === undefined
-            ? Effect.void
-            : Effect.fail(new NonFiniteActivations({ step: "Calibrate", layer: names.get(bad) ?? "a quantizer" }))
+export const calibrate =
+  <E = never, R = never>(
+    batches: Ptq.Batches<E, R>,
+    options: Ptq.Reporting & { readonly from?: Observation } = {}
+  ): Ptq.Step<NoCalibrationData | NonFiniteActivations | UnknownLayer | Layer.InputError | E, R> =>
+  (model) =>
+    Effect.gen(function* () {
+      const from = options.from ?? nothing
+      const observed = yield* Stream.runFoldEffect(
+        observing(model, batches, from),
+        () => from,
+        (_, now) =>
+          Effect.as(Ptq.told(options, { _tag: "BatchSeen", step: "Calibrate", pass: 1, batch: now.batches }), now)
       )
-    const count = yield* Stream.runFold(
-      Stream.mapEffect(Stream.rechunk(batches, 1), observe),
-      () => 0,
-      (n) => n + 1
-    )
-    if (count === 0) return yield* new NoCalibrationData({ step: "Calibrate" })
-    yield* Effect.sync(() => write(observed))
-    return {
-      batches: count,
-      quantizers: [...observed].flatMap(([cell, { averages }]) =>
-        averages.size === 0 ? [] : [names.get(cell) ?? "a quantizer"]
-      )
-    }
-  })
-
-/** Runs one batch in floats and takes the statistics of what each quantizer gets; answers the first one that got NaN or infinities. */
-const watched = <Out extends Layer.Values>(
-  model: Layer.Layer<Layer.Value, Out>,
-  batch: Ptq.Batch,
-  observed: Map<Cell.Cell, Observed>
-): Cell.Cell | undefined => {
-  const states = Layer.read(model)
-  const bad: Array<Cell.Cell> = []
-  const watch = (proxy: QuantProxy, x: tf.Tensor): void => {
-    const { quantizer } = Layer.stateOf(states, proxy.cell)
-    if (quantizer === undefined || !activation.has(proxy.slot) || bad.length > 0) return
-    if (!x.dataSync().every(Number.isFinite)) bad.push(proxy.cell)
-    else observed.set(proxy.cell, averaged(observed.get(proxy.cell), proxy, statisticsOf(quantizer, x)))
-  }
-  const mode = { ...Layer.without(Layer.evaluation), watch }
-  tf.tidy(() => {
-    model.apply(states, Ptq.inputOf(batch), mode)
-  })
-  return bad[0]
-}
+      return yield* learned(observed, options)(model)
+    })

@@ -3,8 +3,7 @@
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `./GpfqMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
-import { type Effect, Result } from "effect"
-import type * as Layer from "../nn/Layer.ts"
+import { Result } from "effect"
 import * as GpfqMath from "./GpfqMath.ts"
 import * as Layerwise from "./Layerwise.ts"
 import type * as Ptq from "./Ptq.ts"
@@ -21,19 +20,18 @@ export interface Options extends Layerwise.Options {
  * - formula:  `GpfqMath.gpfq` with the covariances of the layer's inputs in the quantized and in the float network
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations, which names the layer; InputError of the model
+ * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations, which names the layer; InputError of the model; the model is
+ *   never changed
  * - source:   Lybrand and Saab 2021, arXiv:2010.15487; Zhang, Zhou and Saab 2023, arXiv:2201.11113
  *
  * @category rounding
  * @since 0.3.0
  */
-export const gpfq = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
+export const gpfq = <E = never, R = never>(
   batches: Ptq.Batches<E, R>,
   options: Options = {}
-): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+): Ptq.Step<Layerwise.StepError | E, R> =>
   Layerwise.run(
-    model,
     batches,
     {
       name: "Gpfq",

@@ -3,8 +3,6 @@
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `./GptqMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
-import type { Effect } from "effect"
-import type * as Layer from "../nn/Layer.ts"
 import * as GptqMath from "./GptqMath.ts"
 import * as Layerwise from "./Layerwise.ts"
 import type * as Ptq from "./Ptq.ts"
@@ -26,19 +24,18 @@ export interface Options extends Omit<Layerwise.Options, "original"> {
  * - formula:  `GptqMath.gptq` with `H = 2 X^T X / n` of the layer's inputs, convolutions as products with windows, group by group
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model
+ * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model; the model is
+ *   never changed
  * - source:   Frantar et al. 2022, arXiv:2210.17323
  *
  * @category rounding
  * @since 0.3.0
  */
-export const gptq = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
+export const gptq = <E = never, R = never>(
   batches: Ptq.Batches<E, R>,
   options: Options = {}
-): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+): Ptq.Step<Layerwise.StepError | E, R> =>
   Layerwise.run(
-    model,
     batches,
     {
       name: "Gptq",

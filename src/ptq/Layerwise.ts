@@ -5,11 +5,11 @@
  * `./Ptq.ts`, `./Unfold.ts`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Result, Stream } from "effect"
+import { Effect, Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { NoCalibrationData, NonFiniteActivations, ScaleNotFixed, SingularHessian } from "../tensor/Errors.ts"
+import { type NoCalibrationData, NonFiniteActivations, ScaleNotFixed, SingularHessian } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as ColumnRounding from "./ColumnRounding.ts"
 import type * as Factor from "./Factor.ts"
@@ -18,7 +18,7 @@ import * as Matrix from "./Matrix.ts"
 import * as Ptq from "./Ptq.ts"
 import * as Unfold from "./Unfold.ts"
 
-export interface Options {
+export interface Options extends Ptq.Reporting {
   /** whether the layers get quantized inputs, as they will; default: true */
   readonly quantActivations?: boolean
   /** whether the float network of comparison has the weights from before the step; default: true */
@@ -27,14 +27,6 @@ export interface Options {
 
 /** What can go wrong, apart from the stream. */
 export type StepError = NoCalibrationData | NonFiniteActivations | SingularHessian | ScaleNotFixed | Layer.InputError
-
-/** What a step did. */
-export interface Rewritten {
-  /** the layers whose weights were changed, by their paths */
-  readonly layers: ReadonlyArray<string>
-  /** the layers with a weight that the step does not know: transposed convolutions, and those without a weight quantizer */
-  readonly skipped: ReadonlyArray<string>
-}
 
 /** How the inputs of one group lie to each other: sums over all samples, divided by their count. */
 export interface Seen {
@@ -194,48 +186,64 @@ const changed = (target: Target, { quantized, mixed, count }: Sums, step: Step):
   })
 }
 
-/**
- * Runs a step over a model: one pass over the batches for each layer, or one for all. The weights are written all at once, after the
- * last layer; a step that fails or is interrupted leaves the model as it was.
- */
-export const run = <Out extends Layer.Values, E, R>(
-  model: Layer.Layer<Layer.Value, Out>,
-  batches: Ptq.Batches<E, R>,
-  step: Step,
-  options: Options
-): Effect.Effect<Rewritten, StepError | E, R> =>
-  Effect.gen(function* () {
-    const layers = Ptq.weighted(model)
-    const targets = yield* Effect.sync(() => targetsOf(layers))
-    const moving = step.rounds ? targets.find((target) => followsWeight(target)) : undefined
-    if (moving !== undefined) {
-      const quantizer = moving.layer.weightQuant?.injector.name || "a weight quantizer"
-      return yield* new ScaleNotFixed({ step: step.name, layer: moving.name, quantizer })
-    }
-    const overlay = new Map<Cell.Cell, Readonly<Record<string, Ptq.Host>>>()
-    for (const some of step.together === true ? [targets] : targets.map((target) => [target])) {
-      const sums = new Map(some.map((target) => [target, empty(target, step.float)]))
-      const count = yield* Stream.runFold(
-        Stream.mapEffect(Stream.rechunk(batches, 1), (batch) =>
+const reasonFor = (target: Target | undefined, { layer }: Ptq.Named): string => {
+  if (target !== undefined) return "no batch reached it"
+  return layer.weightQuant === undefined
+    ? "it has no weight quantizer"
+    : "it is no product of its weight with its input (linear, or a convolution that is not transposed)"
+}
+
+/** One layer whose scales follow its weight. */
+const moving = (targets: ReadonlyArray<Target>, step: string): ScaleNotFixed | undefined => {
+  const target = targets.find(followsWeight)
+  if (target === undefined) return undefined
+  const quantizer = target.layer.weightQuant?.injector.name || "a weight quantizer"
+  return new ScaleNotFixed({ step, layer: target.name, quantizer })
+}
+
+/** A step over a model: one pass over the batches for each layer, or one for all. */
+export const run =
+  <E, R>(batches: Ptq.Batches<E, R>, step: Step, options: Options): Ptq.Step<StepError | E, R> =>
+  (model) =>
+    Effect.gen(function* () {
+      const { name } = step
+      const { report } = options
+      const layers = Ptq.weighted(model)
+      const targets = yield* Effect.sync(() => targetsOf(layers))
+      const wrong = step.rounds ? moving(targets, name) : undefined
+      if (wrong !== undefined) return yield* wrong
+      const overlay = new Map<Cell.Cell, Readonly<Record<string, Ptq.Host>>>()
+      const passes = step.together === true ? [targets] : targets.map((target) => [target])
+      const seen = { batches: 0 }
+      for (const [index, some] of passes.entries()) {
+        const sums = new Map(some.map((target) => [target, empty(target, step.float)]))
+        const add = (batch: Ptq.Batch) =>
           Layer.attempt(() => {
             tf.tidy(() => observe(model, batch, sums, overlay, step, options))
           })
-        ),
-        () => 0,
-        (n) => n + 1
-      )
-      if (count === 0) return yield* new NoCalibrationData({ step: step.name })
-      for (const [target, sum] of sums) {
-        // a layer that the batches never reach keeps its weight
-        if (sum.count.samples === 0) continue
-        const weight = yield* Effect.flatMap(
-          Layer.attempt(() => changed(target, sum, step)),
-          (result) => Effect.fromResult(result)
-        )
-        overlay.set(target.layer.own, { weight })
+        seen.batches += yield* Ptq.passed(batches, add, { step: name, pass: index + 1, report })
+        for (const [target, sum] of sums) {
+          // a layer that the batches never reach keeps its weight
+          if (sum.count.samples === 0) continue
+          const weight = yield* Effect.flatMap(
+            Layer.attempt(() => changed(target, sum, step)),
+            (result) => Effect.fromResult(result)
+          )
+          overlay.set(target.layer.own, { weight })
+          yield* Ptq.told(options, { _tag: "LayerDone", step: name, layer: target.name })
+        }
       }
-    }
-    yield* Layer.attempt(() => Ptq.commit(model, overlay))
-    const done = targets.filter(({ layer }) => overlay.has(layer.own)).map(({ name }) => name)
-    return { layers: done, skipped: layers.map(({ name }) => name).filter((name) => !done.includes(name)) }
-  })
+      const next = yield* Ptq.rewritten(model, overlay)
+      const done = targets.filter(({ layer }) => overlay.has(layer.own)).map((target) => target.name)
+      const skipped = layers
+        .filter((one) => !done.includes(one.name))
+        .map((one) => ({
+          layer: one.name,
+          reason: reasonFor(
+            targets.find((t) => t.name === one.name),
+            one
+          )
+        }))
+      yield* Ptq.told(options, { _tag: "StepDone", step: name, layers: done, skipped, batches: seen.batches })
+      return next
+    })

@@ -3,8 +3,7 @@
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `./MagrMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
-import { type Effect, Result } from "effect"
-import type * as Layer from "../nn/Layer.ts"
+import { Result } from "effect"
 import * as Layerwise from "./Layerwise.ts"
 import * as MagrMath from "./MagrMath.ts"
 import type * as Ptq from "./Ptq.ts"
@@ -25,19 +24,18 @@ export interface Options extends Omit<Layerwise.Options, "original"> {
  * - formula:  `MagrMath.magr` with `H = 2 X^T X / n` of the layer's inputs
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; NonFiniteActivations, which names the layer; InputError of the model
+ * - errors:   NoCalibrationData; NonFiniteActivations, which names the layer; InputError of the model; the model is
+ *   never changed
  * - source:   Zhang et al. 2024, arXiv:2406.00800
  *
  * @category preparing
  * @since 0.3.0
  */
-export const magr = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
+export const magr = <E = never, R = never>(
   batches: Ptq.Batches<E, R>,
   options: Options = {}
-): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+): Ptq.Step<Layerwise.StepError | E, R> =>
   Layerwise.run(
-    model,
     batches,
     {
       name: "Magr",

@@ -1,17 +1,75 @@
 /**
- * What the steps after training share: the layers of a model by name, and what reaches them.
+ * What the steps after training share: their shape, the layers of a model by name, and what reaches them.
  *
  * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, type Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
+import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
-import * as Model from "../nn/Model.ts"
+import { isComposed } from "../nn/Model.ts"
 import type { Weighted } from "../nn/Weighted.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { nearest, UnknownLayer } from "../tensor/Errors.ts"
+import { NoCalibrationData, nearest, UnknownLayer } from "../tensor/Errors.ts"
 import * as Tree from "../tensor/Tree.ts"
+
+// ---- steps --------------------------------------------------------------------------------------------------
+
+/** What steps take: a model of one value. */
+export type Model = Layer.Layer<Layer.Value, Layer.Values>
+
+/**
+ * A step after training: a model in, another one of the same type out, which lives in the surrounding Scope. The model that came in
+ * stays as it is, to the bit, whatever happens; a step that fails or is interrupted leaves nothing behind.
+ *
+ * ```ts
+ * pipe(model, Calibrate.calibrate(batches), Effect.flatMap(Gptq.gptq(batches, { actOrder: true })))
+ * ```
+ */
+export type Step<E = never, R = never> = <M extends Model>(model: M) => Effect.Effect<M, E, R | Scope.Scope>
+
+/** A layer that a step left as it is, and why. */
+export interface Skipped {
+  readonly layer: string
+  readonly reason: string
+}
+
+/** A batch has run through the model; passes and batches of a pass count from 1. */
+export interface BatchSeen {
+  readonly _tag: "BatchSeen"
+  readonly step: string
+  readonly pass: number
+  readonly batch: number
+}
+/** A layer, or quantizer, has what it will have. */
+export interface LayerDone {
+  readonly _tag: "LayerDone"
+  readonly step: string
+  readonly layer: string
+}
+/** The step has its answer. */
+export interface StepDone {
+  readonly _tag: "StepDone"
+  readonly step: string
+  /** what was changed: layers, or quantizers, by their paths */
+  readonly layers: ReadonlyArray<string>
+  readonly skipped: ReadonlyArray<Skipped>
+  /** how many batches ran in all passes together; 0 for a step without data */
+  readonly batches: number
+}
+export type Event = BatchSeen | LayerDone | StepDone
+
+/** What every step takes among its options. */
+export interface Reporting {
+  /** told of what the step does, and at its end of what it did; the step goes on when the answer is there */
+  readonly report?: ((event: Event) => Effect.Effect<void>) | undefined
+}
+
+export const told = ({ report }: Reporting, event: Event): Effect.Effect<void> =>
+  report === undefined ? Effect.void : report(event)
+
+// ---- batches ------------------------------------------------------------------------------------------------
 
 /** Inputs of a model: a tensor of the caller's, or a function that makes one, which is called within a `tf.tidy`. */
 export type Batch = tf.Tensor | (() => tf.Tensor)
@@ -21,6 +79,32 @@ export type Batches<E = never, R = never> = Stream.Stream<Batch, E, R>
 
 /** The tensor of a batch, within a `tf.tidy`. */
 export const inputOf = (batch: Batch): tf.Tensor => (typeof batch === "function" ? batch() : batch)
+
+/**
+ * One pass over the batches: each is asked for when the one before is done, so that nothing piles up, and between two of them a pass can
+ * be interrupted. Answers how many there were; none is a failure.
+ */
+export const passed = <E, R, E2, R2>(
+  batches: Batches<E, R>,
+  seen: (batch: Batch) => Effect.Effect<void, E2, R2>,
+  about: { readonly step: string; readonly pass?: number } & Reporting
+): Effect.Effect<number, NoCalibrationData | E | E2, R | R2> =>
+  Effect.gen(function* () {
+    const { step, pass = 1 } = about
+    const count = yield* Stream.runFoldEffect(
+      Stream.rechunk(batches, 1),
+      () => 0,
+      (before, batch) =>
+        seen(batch).pipe(
+          Effect.andThen(told(about, { _tag: "BatchSeen", step, pass, batch: before + 1 })),
+          Effect.as(before + 1)
+        )
+    )
+    if (count === 0) return yield* new NoCalibrationData({ step })
+    return count
+  })
+
+// ---- layers -------------------------------------------------------------------------------------------------
 
 /** A layer with a weight, by its path in a model: `block.conv1`; the model itself is `""`. */
 export interface Named {
@@ -37,7 +121,7 @@ const joined = (outer: string, inner: string): string => (outer === "" ? inner :
 export const weighted = (model: Layer.Stateful, prefix = ""): ReadonlyArray<Named> => {
   const found = isWeighted(model)
     ? [{ name: prefix, layer: model }]
-    : Model.isComposed(model)
+    : isComposed(model)
       ? Object.entries(model.layers).flatMap(([name, layer]) => weighted(layer, joined(prefix, name)))
       : []
   return found.filter(({ layer }, i) => found.findIndex((other) => other.layer.own === layer.own) === i)
@@ -59,7 +143,7 @@ const wrapped = (
   wrap: (layer: Weighted) => Layer.Layer["apply"]
 ): Layer.Stateful => {
   if (isWeighted(layer) && cells.has(layer.own)) return { ...layer, apply: wrap(layer) } as Layer.Layer
-  if (!Model.isComposed(layer)) return layer
+  if (!isComposed(layer)) return layer
   const inner = Object.entries(layer.layers).map(([name, one]) => [name, wrapped(one, cells, wrap)] as const)
   return layer.over(Object.fromEntries(inner))
 }
@@ -88,6 +172,9 @@ export interface Host {
   readonly data: Float32Array
 }
 
+const tensorsOf = (values: Readonly<Record<string, Host>>): Readonly<Record<string, tf.Tensor>> =>
+  Object.fromEntries(Object.entries(values).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])]))
+
 /** The states with some parameters replaced by new tensors; call it within a `tf.tidy`. */
 export const overlaid = (states: Layer.States, overlay: Overlay): Layer.States =>
   overlay.size === 0
@@ -96,16 +183,19 @@ export const overlaid = (states: Layer.States, overlay: Overlay): Layer.States =
         [...states].map(([cell, state]) => {
           const values = overlay.get(cell)
           if (values === undefined) return [cell, state]
-          const tensors = Object.entries(values).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])])
-          return [cell, { ...state, parameters: { ...state.parameters, ...Object.fromEntries(tensors) } }]
+          return [cell, { ...state, parameters: { ...state.parameters, ...tensorsOf(values) } }]
         })
       )
 
-/** Writes parameters into their cells, all at once; what quantizers have learned stays. */
-export const commit = (model: Layer.Stateful, overlay: Overlay): void => {
-  const done = Layer.run(model, Layer.evaluation, (states) => [tf.scalar(0), overlaid(states, overlay)])
-  done.dispose()
-}
+/**
+ * The same model with other parameters, in the surrounding Scope; what quantizers have learned goes on, the model that was given stays.
+ * For parameters that quantizers should begin anew for, see `Fork.requantized`.
+ */
+export const rewritten = <M extends Layer.Stateful>(model: M, overlay: Overlay): Effect.Effect<M, never, Scope.Scope> =>
+  Fork.make(model, (cell, { parameters, memory }) => {
+    const values = overlay.get(cell)
+    return values === undefined ? undefined : { memory, parameters: { ...parameters, ...tensorsOf(values) } }
+  })
 
 /** The numbers of a parameter of a layer's own. */
 export const hostOf = (parameters: Tree.Parameters, name: string): Host | undefined => {

@@ -3,8 +3,6 @@
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `./QronosMath.ts`, `./Layerwise.ts`, `./Ptq.ts`. Laws: test/ptq/Steps.test.ts.
  */
-import type { Effect } from "effect"
-import type * as Layer from "../nn/Layer.ts"
 import * as Layerwise from "./Layerwise.ts"
 import type * as Ptq from "./Ptq.ts"
 import * as QronosMath from "./QronosMath.ts"
@@ -27,19 +25,18 @@ export interface Options extends Layerwise.Options {
  * - formula:  `QronosMath.qronos` with the covariances of the layer's inputs in the quantized and in the float network
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model
+ * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model; the model is
+ *   never changed
  * - source:   Zhang et al. 2025, arXiv:2505.11695
  *
  * @category rounding
  * @since 0.3.0
  */
-export const qronos = <Out extends Layer.Values, E = never, R = never>(
-  model: Layer.Layer<Layer.Value, Out>,
+export const qronos = <E = never, R = never>(
   batches: Ptq.Batches<E, R>,
   options: Options = {}
-): Effect.Effect<Layerwise.Rewritten, Layerwise.StepError | E, R> =>
+): Ptq.Step<Layerwise.StepError | E, R> =>
   Layerwise.run(
-    model,
     batches,
     {
       name: "Qronos",

@@ -392,7 +392,7 @@ export class ScaleNotFixed extends Data.TaggedError("ScaleNotFixed")<{
   }
 }
 
-/** A model has no layer of this name that the step could work on. */
+/** A model has no layer, or quantizer, of this name that the step could work on. */
 export class UnknownLayer extends Data.TaggedError("UnknownLayer")<{
   readonly step: string
   readonly layer: string
@@ -402,6 +402,6 @@ export class UnknownLayer extends Data.TaggedError("UnknownLayer")<{
   override get message(): string {
     const hint =
       this.nearest === undefined ? `it has ${this.known.join(", ") || "none"}` : `did you mean ${this.nearest}?`
-    return `${this.step}: the model has no layer "${this.layer}" with a weight; ${hint}`
+    return `${this.step}: the model has no "${this.layer}" that it could work on; ${hint}`
   }
 }

@@ -16,10 +16,12 @@ import type { Figure } from "./Figure.ts"
 
 const size = 1024
 
-type Step = (layer: Layer.Layer, batches: Ptq.Batches) => Effect.Effect<unknown, Layerwise.StepError>
+type Step = (batches: Ptq.Batches) => Ptq.Step<Layerwise.StepError>
 
-/** The layer begins with the same weights for each call. */
-const figure = (name: string, step: Step): Effect.Effect<Figure, Layer.BuildError, Scope.Scope> =>
+const figure = (
+  name: string,
+  step: Step
+): Effect.Effect<Figure, Effect.Error<ReturnType<typeof State.assign>> | Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
     const layer = yield* Linear.quantLinear({
       inFeatures: size,
@@ -31,7 +33,8 @@ const figure = (name: string, step: Step): Effect.Effect<Figure, Layer.BuildErro
     const drawn = (label: string, rows: number): tf.Tensor =>
       tf.tensor2d(Random.normal(Random.split(Random.make(7), label), rows * size, 0, 1), [rows, size])
     const [weight, x] = [drawn("weight", size), drawn("x", size / 2)]
-    const whole = Effect.andThen(State.assign(layer, { weight }), step(layer, Stream.make(x)))
+    yield* State.assign(layer, { weight })
+    const whole = Effect.scoped(step(Stream.make(x))(layer))
     return { name, inner: 1, samples: 3, call: () => Effect.runSync(whole) }
   })
 

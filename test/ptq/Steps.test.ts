@@ -115,9 +115,18 @@ describe("Calibrate.calibrate", () => {
           [0.5, 4],
           [-3, 0]
         ].map((one) => () => tf.tensor2d([one]))
-        const done = yield* Calibrate.calibrate(model, Stream.fromIterable(some))
-        expect(done).toEqual({ batches: 3, quantizers: ["act.actQuant"] })
-        const { "act.actQuant.scalingImpl.value": scale } = yield* State.parameters(model)
+        const events: Array<Ptq.Event> = []
+        const report = (event: Ptq.Event) => Effect.sync(() => void events.push(event))
+        const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(some), { report })(model)
+        expect(events.map((event) => event._tag)).toEqual(["BatchSeen", "BatchSeen", "BatchSeen", "StepDone"])
+        expect(events.at(-1)).toEqual({
+          _tag: "StepDone",
+          step: "Calibrate",
+          layers: ["act.actQuant"],
+          skipped: [],
+          batches: 3
+        })
+        const { "act.actQuant.scalingImpl.value": scale } = yield* State.parameters(calibrated)
         expect(scale?.dataSync()[0]).toBeCloseTo(3, 6)
       })
     ))
@@ -127,34 +136,82 @@ describe("Calibrate.calibrate", () => {
         const model = yield* network()
         const before = yield* stateOf(model)
         const bad = Stream.make(batch(1), () => tf.fill([2, 6], Number.NaN))
-        expect(yield* Effect.flip(Calibrate.calibrate(model, bad))).toMatchObject({
+        expect(yield* Effect.flip(Calibrate.calibrate(bad)(model))).toMatchObject({
           _tag: "NonFiniteActivations",
           layer: "input.actQuant"
         })
-        expect(yield* Effect.flip(Calibrate.calibrate(model, Stream.empty))).toMatchObject({
+        expect(yield* Effect.flip(Calibrate.calibrate(Stream.empty)(model))).toMatchObject({
           _tag: "NoCalibrationData"
         })
         const endless = Stream.concat(Stream.make(batch(1)), Stream.fromEffect(Effect.never))
-        const fiber = yield* Effect.forkChild(Calibrate.calibrate(model, endless))
+        const fiber = yield* Effect.forkChild(Calibrate.calibrate(endless)(model))
         yield* Effect.yieldNow
         yield* Fiber.interrupt(fiber)
         expect(yield* stateOf(model)).toBe(before)
-        yield* Calibrate.calibrate(model, batches)
-        expect(yield* stateOf(model)).not.toBe(before)
+        const calibrated = yield* Calibrate.calibrate(batches)(model)
+        expect(yield* stateOf(calibrated)).not.toBe(before)
+        expect(yield* stateOf(model)).toBe(before)
+      })
+    ))
+  it("goes on from what was observed and saved, and gives the same bits as in one go", () =>
+    run(
+      Effect.gen(function* () {
+        const model = yield* network()
+        const whole = yield* stateOf(yield* Calibrate.calibrate(batches)(model))
+        // the first batches, broken off and saved
+        const some = yield* Stream.runCollect(Stream.take(Calibrate.observing(model, batches), 2))
+        expect(some.map((observation) => observation.batches)).toEqual([1, 2])
+        const from: Calibrate.Observation = JSON.parse(JSON.stringify(some[1]))
+        const rest = yield* Calibrate.calibrate(Stream.make(batch(3)), { from })(model)
+        expect(yield* stateOf(rest)).toBe(whole)
+        const other = Model.sequential({ act: yield* Activation.quantIdentity() })
+        expect(yield* Effect.flip(Calibrate.learned(from)(other))).toMatchObject({
+          _tag: "UnknownLayer",
+          layer: "input.actQuant"
+        })
+        expect(yield* Effect.flip(Calibrate.learned(Calibrate.nothing)(model))).toMatchObject({
+          _tag: "NoCalibrationData"
+        })
+      })
+    ))
+  it("asks for a batch only when the one before is done", () =>
+    run(
+      Effect.gen(function* () {
+        const model = yield* network()
+        const log: Array<string> = []
+        const made = Stream.mapEffect(Stream.range(1, 3), (i) =>
+          Effect.sync(() => {
+            log.push(`made ${i}`)
+            return batch(i)
+          })
+        )
+        yield* Calibrate.calibrate(made, {
+          report: (event) =>
+            Effect.sync(() => {
+              if (event._tag === "BatchSeen") log.push(`seen ${event.batch}`)
+            })
+        })(model)
+        expect(log).toEqual(["made 1", "seen 1", "made 2", "seen 2", "made 3", "seen 3"])
       })
     ))
 })
 
-const steps: ReadonlyArray<
-  readonly [
-    string,
-    (model: Layer.Layer, x: Ptq.Batches) => Effect.Effect<{ readonly layers: ReadonlyArray<string> }, StepError>
-  ]
-> = [
-  ["Gptq", (model, x) => Gptq.gptq(model, x)],
-  ["Gpfq", (model, x) => Gpfq.gpfq(model, x)],
-  ["Qronos", (model, x) => Qronos.qronos(model, x)]
+const steps: ReadonlyArray<readonly [string, (x: Ptq.Batches, options?: Ptq.Reporting) => Ptq.Step<StepError>]> = [
+  ["Gptq", Gptq.gptq],
+  ["Gpfq", Gpfq.gpfq],
+  ["Qronos", Qronos.qronos]
 ]
+
+/** What a step says at its end. */
+const doneBy = <E>(
+  step: (options: Ptq.Reporting) => Ptq.Step<E>,
+  model: Layer.Layer
+): Effect.Effect<{ readonly next: Layer.Layer; readonly done: Ptq.StepDone }, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const events: Array<Ptq.Event> = []
+    const next = yield* step({ report: (event) => Effect.sync(() => void events.push(event)) })(model)
+    return { next, done: events.at(-1) as Ptq.StepDone }
+  })
 
 describe.each(steps)("%s", (name, step) => {
   it("makes the quantized network nearer to the float one, the scales untouched", () =>
@@ -162,25 +219,27 @@ describe.each(steps)("%s", (name, step) => {
       Effect.gen(function* () {
         const model = yield* network()
         const wanted = yield* floatOf(model)
-        yield* Calibrate.calibrate(model, batches)
-        const nearest = yield* errorOf(model, wanted)
-        const scale = Effect.map(State.parameters(model), (state) => [
-          ...(state["body.fc1.weightQuant.scalingImpl.value"] as tf.Tensor).dataSync()
-        ])
-        const before = yield* scale
-        const done = yield* step(model, batches)
-        expect(done).toEqual({ layers: ["body.fc1", "fc2"], skipped: [] })
-        expect(yield* errorOf(model, wanted)).toBeLessThan(0.8 * nearest)
-        expect(yield* scale).toEqual(before)
+        const calibrated = yield* Calibrate.calibrate(batches)(model)
+        const nearest = yield* errorOf(calibrated, wanted)
+        const scaleOf = (one: Layer.Layer) =>
+          Effect.map(State.parameters(one), (state) => [
+            ...(state["body.fc1.weightQuant.scalingImpl.value"] as tf.Tensor).dataSync()
+          ])
+        const before = yield* stateOf(calibrated)
+        const { next, done } = yield* doneBy((options) => step(batches, options), calibrated)
+        expect(done).toMatchObject({ step: name, layers: ["body.fc1", "fc2"], skipped: [], batches: 6 })
+        expect(yield* errorOf(next, wanted)).toBeLessThan(0.8 * nearest)
+        expect(yield* scaleOf(next)).toEqual(yield* scaleOf(calibrated))
+        expect(yield* stateOf(calibrated)).toBe(before)
       })
     ))
   it("gives the same bits again", () =>
     run(
       Effect.gen(function* () {
         const [a, b] = [yield* network(), yield* network()]
-        yield* step(a, batches)
-        yield* step(b, batches)
-        expect(yield* stateOf(a)).toBe(yield* stateOf(b))
+        const [c, d] = [yield* step(batches)(a), yield* step(batches)(b)]
+        expect(yield* stateOf(c)).toBe(yield* stateOf(d))
+        expect(yield* stateOf(c)).not.toBe(yield* stateOf(a))
       })
     ))
   it("changes nothing when it fails: no batches, NaN, a stream that breaks at the second layer, scales that follow", () =>
@@ -188,16 +247,16 @@ describe.each(steps)("%s", (name, step) => {
       Effect.gen(function* () {
         const model = yield* network()
         const before = yield* stateOf(model)
-        expect(yield* Effect.flip(step(model, Stream.empty))).toMatchObject({ _tag: "NoCalibrationData", step: name })
+        expect(yield* Effect.flip(step(Stream.empty)(model))).toMatchObject({ _tag: "NoCalibrationData", step: name })
         const bad = Stream.make(() => tf.fill([2, 6], Number.NaN))
-        expect(yield* Effect.flip(step(model, bad))).toMatchObject({ _tag: "NonFiniteActivations", layer: "body.fc1" })
+        expect(yield* Effect.flip(step(bad)(model))).toMatchObject({ _tag: "NonFiniteActivations", layer: "body.fc1" })
         const runs = { count: 0 }
         const breaking = Stream.suspend(() => (runs.count++ === 0 ? batches : Stream.empty))
-        expect(yield* Effect.flip(step(model, breaking))).toMatchObject({ _tag: "NoCalibrationData" })
+        expect(yield* Effect.flip(step(breaking)(model))).toMatchObject({ _tag: "NoCalibrationData" })
         expect(runs.count).toBe(2)
         expect(yield* stateOf(model)).toBe(before)
         const fc = yield* Linear.quantLinear({ inFeatures: 6, outFeatures: 2 })
-        const error = yield* Effect.flip(step(Model.sequential({ fc }), batches))
+        const error = yield* Effect.flip(step(batches)(Model.sequential({ fc })))
         expect(error).toMatchObject({ _tag: "ScaleNotFixed", layer: "fc" })
         expect(error.message).toContain("parameterFromStats")
       })
@@ -210,7 +269,7 @@ describe("Gptq.gptq", () => {
       Effect.gen(function* () {
         const model = yield* network()
         const same = Stream.make(() => tf.ones([4, 6]))
-        const error = yield* Effect.flip(Gptq.gptq(model, same, { damping: 0 }))
+        const error = yield* Effect.flip(Gptq.gptq(same, { damping: 0 })(model))
         expect(error).toMatchObject({ _tag: "SingularHessian", layer: "body.fc1" })
       })
     ))
@@ -223,10 +282,10 @@ describe("Gptq.gptq", () => {
         const fc = yield* Linear.quantLinear({ inFeatures: 6, outFeatures: 4, weightQuant: quant as never })
         const model = Model.sequential({ fc })
         const before = yield* stateOf(model)
-        yield* Gptq.gptq(model, batches)
-        expect(yield* stateOf(model)).not.toBe(before)
+        const next = yield* Gptq.gptq(batches)(model)
+        expect(yield* stateOf(next)).not.toBe(before)
         // what is stored differs from its own quantization only where the error was spread
-        const y = yield* Weighted.quantWeight(fc)
+        const y = yield* Weighted.quantWeight(next.layers.fc as Weighted.Weighted)
         expect([...QuantTensor.dequantized(y).dataSync()].every(Number.isFinite)).toBe(true)
         tf.dispose([...QuantTensor.tensorsOf(y)])
       })
@@ -252,7 +311,11 @@ describe("Gptq.gptq", () => {
         })
         const model = Model.sequential({ conv, plain })
         const images = Stream.make(() => tf.tensor(Random.normal(Random.make(4), 6 * 49 * 4, 0, 1), [6, 7, 7, 4]))
-        expect(yield* Gptq.gptq(model, images)).toEqual({ layers: ["conv"], skipped: ["plain"] })
+        const { done } = yield* doneBy((options) => Gptq.gptq(images, options), model)
+        expect(done).toMatchObject({
+          layers: ["conv"],
+          skipped: [{ layer: "plain", reason: "it has no weight quantizer" }]
+        })
       })
     ))
 })
@@ -265,29 +328,35 @@ describe("BiasCorrection.correct", () => {
         const fc = yield* Linear.quantLinear({ inFeatures: 6, outFeatures: 3, weightQuant, weight, hasBias: false })
         const model = Model.sequential({ fc })
         const shifted = () => tf.add(batch(1)(), 1)
-        const mean = (mode: Layer.Mode) =>
+        const mean = (one: Layer.Layer, mode: Layer.Mode) =>
           Effect.gen(function* () {
             const x = tf.tidy(shifted)
-            const y = yield* Layer.forward(model, x, mode)
+            const y = yield* Layer.forward(one, x, mode)
             const all = tf.tidy(() => [...tf.mean(QuantTensor.dequantized(y), 0).dataSync()])
             tf.dispose([x, ...Layer.tensorsIn(y)])
             return all
           })
-        const wanted = yield* mean(Layer.without(Layer.evaluation))
-        const off = Effect.map(mean(Layer.evaluation), (got) =>
-          Math.max(...got.map((value, i) => Math.abs(value - (wanted[i] as number))))
+        const wanted = yield* mean(model, Layer.without(Layer.evaluation))
+        const off = (one: Layer.Layer) =>
+          Effect.map(mean(one, Layer.evaluation), (got) =>
+            Math.max(...got.map((value, i) => Math.abs(value - (wanted[i] as number))))
+          )
+        expect(yield* off(model)).toBeGreaterThan(0.05)
+        const { done } = yield* doneBy(
+          (options) => BiasCorrection.correct(Stream.make(shifted), { ...options, create: false }),
+          model
         )
-        expect(yield* off).toBeGreaterThan(0.05)
-        expect(yield* BiasCorrection.correct(model, Stream.make(shifted), { create: false })).toEqual({ layers: [] })
+        expect(done).toMatchObject({ layers: [], skipped: [{ layer: "fc" }] })
         const before = yield* stateOf(model)
-        expect(yield* Effect.flip(BiasCorrection.correct(model, Stream.empty))).toMatchObject({
+        expect(yield* Effect.flip(BiasCorrection.correct(Stream.empty)(model))).toMatchObject({
           _tag: "NoCalibrationData"
         })
         const bad = Stream.make(() => tf.fill([2, 6], Number.NaN))
-        expect(yield* Effect.flip(BiasCorrection.correct(model, bad))).toMatchObject({ layer: "fc" })
+        expect(yield* Effect.flip(BiasCorrection.correct(bad)(model))).toMatchObject({ layer: "fc" })
         expect(yield* stateOf(model)).toBe(before)
-        expect(yield* BiasCorrection.correct(model, Stream.make(shifted))).toEqual({ layers: ["fc"] })
-        expect(yield* off).toBeLessThan(1e-5)
+        const corrected = yield* BiasCorrection.correct(Stream.make(shifted))(model)
+        expect(yield* stateOf(model)).toBe(before)
+        expect(yield* off(corrected)).toBeLessThan(1e-5)
       })
     ))
 })
@@ -297,12 +366,12 @@ describe("Magr.magr", () => {
     run(
       Effect.gen(function* () {
         const model = yield* network()
-        const largest = Effect.map(State.parameters(model), (state) =>
-          Math.max(...(state["body.fc1.weight"] as tf.Tensor).dataSync().map(Math.abs))
-        )
-        const before = yield* largest
-        yield* Magr.magr(model, batches, { alpha: 0.1 })
-        expect(yield* largest).toBeLessThan(before)
+        const largest = (one: Layer.Layer) =>
+          Effect.map(State.parameters(one), (state) =>
+            Math.max(...(state["body.fc1.weight"] as tf.Tensor).dataSync().map(Math.abs))
+          )
+        const shrunk = yield* Magr.magr(batches, { alpha: 0.1 })(model)
+        expect(yield* largest(shrunk)).toBeLessThan(yield* largest(model))
       })
     ))
 })

@@ -25,13 +25,13 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
       const y = QuantTensor.dequantized(yield* forward(model, x, Layer.without(Layer.evaluation)))
       found.push(...differences({ value: outputs.outputs_inside[i] }, { value: Network.back(y) }, `out inside ${i}`))
     }
-    yield* Calibrate.calibrate(model, Stream.fromIterable(batches))
-    const state = Answer.stateOf(model, Layer.read(model))
+    const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(batches))(model)
+    const state = Answer.stateOf(calibrated, Layer.read(calibrated))
     for (const [name, written] of Object.entries<any>(outputs.activation_quantizers)) {
       const place = Answer.nameOf(name)
       found.push(...differences(written.value, state[`${place}.value`], `${place} scale`))
     }
-    const y = yield* forward(model, Network.image(inputs.x), Layer.evaluation)
+    const y = yield* forward(calibrated, Network.image(inputs.x), Layer.evaluation)
     const { value } = Answer.answerOf(y, (rank) => Network.channelsLast(rank)) as { value: tf.Tensor }
     found.push(...differences(outputs.out.value, value, "out value"))
     tf.dispose([...Layer.tensorsIn(y)])

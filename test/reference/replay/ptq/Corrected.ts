@@ -17,10 +17,10 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
     const { config, inputs, outputs } = testCase
     const model = yield* Network.make(testCase)
     const images = (written: ReadonlyArray<unknown>): ReadonlyArray<tf.Tensor> => written.map(Network.image)
-    yield* Calibrate.calibrate(model, Stream.fromIterable(images(inputs.calib)))
+    const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(images(inputs.calib)))(model)
     const batches = Stream.fromIterable(images(inputs.correction))
-    yield* BiasCorrection.correct(model, batches, { create: config.skip_if_no_bias !== true })
-    const parameters = yield* State.parameters(model)
+    const corrected = yield* BiasCorrection.correct(batches, { create: config.skip_if_no_bias !== true })(calibrated)
+    const parameters = yield* State.parameters(corrected)
     const names = Object.keys(parameters).filter((name) => /^\d+\.bias$/.test(name))
     const found: Array<Difference> = [
       ...differences(Object.keys(outputs.biases_after).toSorted(), names.toSorted(), "biases"),
@@ -28,7 +28,7 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
         differences({ value: written }, { value: parameters[name] }, `out ${name}`)
       )
     ]
-    const y = yield* Layer.forward(model, Network.image(inputs.x))
+    const y = yield* Layer.forward(corrected, Network.image(inputs.x))
     found.push(...differences(outputs.out.value, Network.back(QuantTensor.dequantized(y)), "out value"))
     tf.dispose([...Layer.tensorsIn(y)])
     return outcomeOf(testCase, found)

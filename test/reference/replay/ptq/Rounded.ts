@@ -46,9 +46,12 @@ const startsOf = (
   )
 }
 
-const steps: Readonly<
-  Record<string, (model: Layer.Layer, x: Ptq.Batches, options: any) => Effect.Effect<unknown, unknown>>
-> = { gptq: Gptq.gptq, gpfq: Gpfq.gpfq, qronos: Qronos.qronos, magr: Magr.magr }
+const steps: Readonly<Record<string, (x: Ptq.Batches, options: any) => Ptq.Step<unknown>>> = {
+  gptq: Gptq.gptq,
+  gpfq: Gpfq.gpfq,
+  qronos: Qronos.qronos,
+  magr: Magr.magr
+}
 
 const optionsOf = (testCase: Case, model: Layer.Layer): Readonly<Record<string, unknown>> => {
   const { mode_arguments: given = {} } = testCase.config
@@ -72,14 +75,14 @@ const hasObservers = (model: Layer.Layer): boolean =>
 export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const { config, inputs, outputs } = testCase
-    const model = yield* Network.make(testCase)
+    const begun = yield* Network.make(testCase)
     const calib = inputs.calib.map(Network.image) as ReadonlyArray<tf.Tensor>
-    if (hasObservers(model)) yield* Calibrate.calibrate(model, Stream.fromIterable(calib))
+    const model = hasObservers(begun) ? yield* Calibrate.calibrate(Stream.fromIterable(calib))(begun) : begun
     tf.dispose([...Layer.tensorsIn(yield* Layer.forward(model, calib[0] as tf.Tensor))])
     const batches = Stream.fromIterable(inputs.x.map(Network.image) as ReadonlyArray<tf.Tensor>)
     const step = steps[config.op] as (typeof steps)[string]
     const before = Ptq.weighted(model).map(({ layer }) => Layer.read(layer).get(layer.own)?.parameters.weight)
-    const result = yield* Effect.result(step(model, batches, optionsOf(testCase, model)))
+    const result = yield* Effect.result(step(batches, optionsOf(testCase, model))(model))
     if (Result.isFailure(result)) {
       const after = Ptq.weighted(model).map(({ layer }) => Layer.read(layer).get(layer.own)?.parameters.weight)
       const refused = after.every((weight, i) => weight === before[i]) ? tagOf(result.failure) : "halfway"
@@ -87,12 +90,13 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
       return rule === undefined ? failed(String(result.failure)) : deviation(rule.id)
     }
     const found: Array<Difference> = []
-    const parameters = yield* State.parameters(model)
+    const rounded = result.success
+    const parameters = yield* State.parameters(rounded)
     for (const [name, written] of Object.entries(outputs.weights_after)) {
       const there = Layout.theirs(Network.layoutOf(config.model, name), parameters[name] as tf.Tensor)
       found.push(...near(`weight ${name}`, written, there, 1e-4))
     }
-    for (const { name, layer } of Ptq.weighted(model)) {
+    for (const { name, layer } of Ptq.weighted(rounded)) {
       const wanted = outputs.quant_weights_after[name]
       if (wanted === undefined) continue
       const quantized = yield* Weighted.quantWeight(layer)
@@ -102,7 +106,7 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
         found.push(...near(`integers of ${name}`, wanted.int, there(QuantTensor.int(quantized)), 0))
       tf.dispose([...QuantTensor.tensorsOf(quantized)])
     }
-    const y = yield* Layer.forward(model, Network.image(inputs.x_test))
+    const y = yield* Layer.forward(rounded, Network.image(inputs.x_test))
     found.push(...near("out", outputs.out, Network.back(QuantTensor.dequantized(y)), 1e-4))
     tf.dispose([...Layer.tensorsIn(y)])
     return outcomeOf(testCase, found)
