@@ -1,8 +1,22 @@
 /**
  * Every pack of laws.
  */
+import * as Clamp from "./ClampPack.ts"
 import * as Injector from "./InjectorPack.ts"
+import * as Integer from "./IntegerPack.ts"
+import * as Minifloat from "./MinifloatPack.ts"
 import * as OptimalScale from "./OptimalScalePack.ts"
 import * as Pack from "./Pack.ts"
+import * as PowerOfTwo from "./PowerOfTwoPack.ts"
+import * as Rounding from "./RoundingPack.ts"
 
-export const packs: ReadonlyArray<Pack.Any> = [Pack.any(Injector.pack), Pack.any(OptimalScale.pack)]
+export const packs: ReadonlyArray<Pack.Any> = [
+  Pack.any(Clamp.pack),
+  Pack.any(Injector.pack),
+  Pack.any(Integer.pack),
+  Pack.any(Minifloat.pack),
+  Pack.any(OptimalScale.pack),
+  Pack.any(PowerOfTwo.pack),
+  Pack.any(Rounding.pack),
+  Pack.any(Rounding.stochastic)
+]

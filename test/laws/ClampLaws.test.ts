@@ -1,0 +1,4 @@
+import { pack } from "./ClampPack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)

@@ -1,0 +1,5 @@
+import { pack, stochastic } from "./RoundingPack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)
+suite(stochastic)
