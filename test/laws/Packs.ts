@@ -8,6 +8,9 @@ import * as Minifloat from "./MinifloatPack.ts"
 import * as OptimalScale from "./OptimalScalePack.ts"
 import * as Pack from "./Pack.ts"
 import * as PowerOfTwo from "./PowerOfTwoPack.ts"
+import * as Proxies from "./ProxyPack.ts"
+import * as QuantTensor from "./QuantTensorPack.ts"
+import * as Resolution from "./ResolutionPack.ts"
 import * as Rounding from "./RoundingPack.ts"
 
 export const packs: ReadonlyArray<Pack.Any> = [
@@ -17,6 +20,10 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Minifloat.pack),
   Pack.any(OptimalScale.pack),
   Pack.any(PowerOfTwo.pack),
+  Pack.any(Proxies.pack),
+  Pack.any(QuantTensor.pack),
+  Pack.any(QuantTensor.widthPack),
+  Pack.any(Resolution.pack),
   Pack.any(Rounding.pack),
   Pack.any(Rounding.stochastic)
 ]

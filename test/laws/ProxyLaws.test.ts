@@ -1,0 +1,4 @@
+import { pack } from "./ProxyPack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)
