@@ -130,23 +130,34 @@ export const weighted = (model: Layer.Stateful, prefix = ""): ReadonlyArray<Name
 /** Told of each call of a layer: the states then, its input, and the mode. */
 export type Tell = (layer: Weighted, states: Layer.States, x: Layer.Value, mode: Layer.Mode) => void
 
+/**
+ * The same model with other layers in the place of some: each is asked for with its path, models within it before their layers;
+ * `undefined` goes on with the layer's own layers, or keeps it.
+ */
+export const replacing = <M extends Layer.Stateful>(
+  model: M,
+  replace: (layer: Layer.Stateful, path: string) => Layer.Stateful | undefined
+): M => {
+  const each = (layer: Layer.Stateful, path: string): Layer.Stateful => {
+    const other = replace(layer, path)
+    if (other !== undefined) return other
+    if (!isComposed(layer)) return layer
+    return layer.over(
+      Object.fromEntries(Object.entries(layer.layers).map(([name, one]) => [name, each(one, joined(path, name))]))
+    )
+  }
+  return each(model, "") as M
+}
+
 /** The same model with other formulas for its layers with these own cells. */
 export const wrapping = <In, Out extends Layer.Values>(
   model: Layer.Layer<In, Out>,
   cells: ReadonlySet<Cell.Cell>,
   wrap: (layer: Weighted) => Layer.Layer["apply"]
-): Layer.Layer<In, Out> => wrapped(model, cells, wrap) as Layer.Layer<In, Out>
-
-const wrapped = (
-  layer: Layer.Stateful,
-  cells: ReadonlySet<Cell.Cell>,
-  wrap: (layer: Weighted) => Layer.Layer["apply"]
-): Layer.Stateful => {
-  if (isWeighted(layer) && cells.has(layer.own)) return { ...layer, apply: wrap(layer) } as Layer.Layer
-  if (!isComposed(layer)) return layer
-  const inner = Object.entries(layer.layers).map(([name, one]) => [name, wrapped(one, cells, wrap)] as const)
-  return layer.over(Object.fromEntries(inner))
-}
+): Layer.Layer<In, Out> =>
+  replacing(model, (layer) =>
+    isWeighted(layer) && cells.has(layer.own) ? ({ ...layer, apply: wrap(layer) } as Layer.Layer) : undefined
+  )
 
 /** The same model, which tells of the calls of its layers with these own cells. */
 export const telling = <In, Out extends Layer.Values>(

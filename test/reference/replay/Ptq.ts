@@ -7,11 +7,13 @@ import { onAsync } from "./Core.ts"
 import * as Calibrated from "./ptq/Calibrated.ts"
 import * as Corrected from "./ptq/Corrected.ts"
 import * as Network from "./ptq/Network.ts"
+import * as Normalized from "./ptq/Normalized.ts"
 import * as Rounded from "./ptq/Rounded.ts"
 
 const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, unknown, Scope.Scope>>> = {
   calibration_mode: Calibrated.replayed,
   bias_correction_mode: Corrected.replayed,
+  norm_correction_mode: Normalized.replayed,
   gptq: Rounded.replayed,
   gpfq: Rounded.replayed,
   qronos: Rounded.replayed,
