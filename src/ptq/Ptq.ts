@@ -77,6 +77,9 @@ export type Batch = tf.Tensor | (() => tf.Tensor)
 /** The inputs that a step looks at; a step may run the stream several times and then expects the same batches. */
 export type Batches<E = never, R = never> = Stream.Stream<Batch, E, R>
 
+/** No batches: for a look at steps before they run. */
+export const none: Batches = Stream.empty
+
 /** The tensor of a batch, within a `tf.tidy`. */
 export const inputOf = (batch: Batch): tf.Tensor => (typeof batch === "function" ? batch() : batch)
 

@@ -405,3 +405,17 @@ export class UnknownLayer extends Data.TaggedError("UnknownLayer")<{
     return `${this.step}: the model has no "${this.layer}" that it could work on; ${hint}`
   }
 }
+
+/** A recipe for quantizing cannot be followed, for what it says or for the model that it is to be used on; nothing was changed. */
+export class InvalidRecipe extends Data.TaggedError("InvalidRecipe")<{
+  readonly recipe: string
+  /** where in the recipe: `quantizers[1].match` */
+  readonly place: string
+  readonly reason: string
+  readonly nearest: string | undefined
+}> {
+  override get message(): string {
+    const place = this.place === "" ? "" : `, ${this.place}`
+    return `recipe ${this.recipe}${place}: ${this.reason}${hint(this.nearest)}`
+  }
+}

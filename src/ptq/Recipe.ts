@@ -1,0 +1,257 @@
+/**
+ * Recipes: how a model is quantized after training, as data. Quantizers by name pattern, then steps in order with their options.
+ *
+ * Room: ptq (level 5). Imports: effect, `inject`, `nn`, `quant`, `tensor`, `./Pattern.ts`, `./Ptq.ts`, `./Steps.ts`.
+ * Laws: test/ptq/Recipe.test.ts.
+ */
+import { Effect, Result, Schema } from "effect"
+import * as Injector from "../inject/Injector.ts"
+import * as Fork from "../nn/Fork.ts"
+import type * as Layer from "../nn/Layer.ts"
+import * as Catalogue from "../quant/Catalogue.ts"
+import { InvalidRecipe, nearest } from "../tensor/Errors.ts"
+import * as Pattern from "./Pattern.ts"
+import * as Ptq from "./Ptq.ts"
+import * as Steps from "./Steps.ts"
+
+// ---- model --------------------------------------------------------------------------------------------------
+
+const Literal = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
+
+/** Which quantizers become which; of several that match a name, the last counts. */
+const Quantizer = Schema.Struct({
+  /** names of quantizers in the model, `*` for any characters: `block*.weightQuant` */
+  match: Schema.NonEmptyString,
+  /** an entry of the catalogue, or `null` for none */
+  quantizer: Schema.NullOr(Schema.NonEmptyString),
+  /** attributes of it that are otherwise: `{ "bitWidth": 4 }` */
+  options: Schema.optionalKey(Schema.Record(Schema.String, Literal)),
+  /** a model may have no such quantizer; default: false */
+  optional: Schema.optionalKey(Schema.Boolean)
+})
+
+const Step = Schema.Struct({
+  step: Schema.NonEmptyString,
+  options: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json))
+})
+
+const positive = Schema.Int.check(Schema.isGreaterThan(0))
+
+/** A recipe as a file has it. */
+export const Recipe = Schema.Struct({
+  name: Schema.NonEmptyString,
+  about: Schema.optionalKey(Schema.String),
+  /** why what comes of it is no use before it was trained on; absent: it is */
+  needsTraining: Schema.optionalKey(Schema.String),
+  /** which samples the steps see: so many, drawn by the seed, in batches; default: 512, 64, 0 */
+  calibration: Schema.optionalKey(
+    Schema.Struct({
+      samples: Schema.optionalKey(positive),
+      batchSize: Schema.optionalKey(positive),
+      seed: Schema.optionalKey(Schema.Int)
+    })
+  ),
+  quantizers: Schema.Array(Quantizer),
+  steps: Schema.Array(Step)
+})
+export type Recipe = (typeof Recipe)["Type"]
+
+/** Which samples a recipe is for, nothing left open. */
+export const calibrationOf = ({ calibration = {} }: Recipe) => ({
+  samples: 512,
+  batchSize: 64,
+  seed: 0,
+  ...calibration
+})
+
+// ---- texts --------------------------------------------------------------------------------------------------
+
+const problem = (recipe: string, place: string, reason: string, near?: string): InvalidRecipe =>
+  new InvalidRecipe({ recipe, place, reason, nearest: near })
+
+const decoded = Schema.decodeUnknownResult(Recipe, { onExcessProperty: "error" })
+
+const nameIn = (value: unknown, file: string): string =>
+  typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" ? value.name : file
+
+/** A recipe from plain data; what it names has to exist, apart from the model. */
+export const fromJson = (value: unknown, file = "(unnamed)"): Effect.Effect<Recipe, InvalidRecipe> =>
+  Effect.gen(function* () {
+    const name = nameIn(value, file)
+    const result = decoded(value)
+    if (Result.isFailure(result)) return yield* problem(name, "", result.failure.message.replace(/\s+/g, " "))
+    const recipe = result.success
+    const wrong = wrongIn(recipe)
+    return wrong === undefined ? recipe : yield* wrong
+  })
+
+/** A recipe from a text of JSON. */
+export const decode = (text: string, file = "(unnamed)"): Effect.Effect<Recipe, InvalidRecipe> =>
+  Effect.flatMap(
+    Effect.try({
+      try: (): unknown => JSON.parse(text),
+      catch: (cause) => problem(file, "", `is no JSON (${cause instanceof Error ? cause.message : String(cause)})`)
+    }),
+    (value) => fromJson(value, file)
+  )
+
+/** The text of a recipe; the same recipe gives the same text. */
+export const encode = (recipe: Recipe): string => `${JSON.stringify(recipe, null, 2)}\n`
+
+// ---- checks -------------------------------------------------------------------------------------------------
+
+type Declared = Recipe["quantizers"][number]
+
+/** The declaration that an entry of a recipe means. */
+const injectorOf = ({ quantizer, options = {} }: Declared): Injector.Any | null => {
+  if (quantizer === null) return null
+  const found = Catalogue.entries[quantizer] as Injector.Any
+  return Object.keys(options).length === 0 ? found : Injector.let(found, options)
+}
+
+const wrongQuantizer = (recipe: string, declared: Declared, index: number): InvalidRecipe | undefined => {
+  const place = `quantizers[${index}]`
+  const { quantizer, options = {} } = declared
+  const known = Object.keys(Catalogue.entries)
+  if (quantizer !== null && !Object.hasOwn(Catalogue.entries, quantizer)) {
+    const reason = `there is no quantizer "${quantizer}" in the catalogue`
+    return problem(recipe, `${place}.quantizer`, reason, nearest(quantizer, known))
+  }
+  const injector = injectorOf(declared)
+  if (injector === null) return undefined
+  const finding = Injector.diagnose(injector, ["tensorQuant", "signed"]).find(
+    ({ kind, name }) => kind === "invalid" || (kind === "unused" && Object.hasOwn(options, name))
+  )
+  return finding && problem(recipe, `${place}.options`, `${quantizer}: ${finding.message}`)
+}
+
+const noBatches = { batches: Ptq.none }
+
+const wrongStep = (recipe: string, { step, options }: Recipe["steps"][number], index: number) => {
+  const place = `steps[${index}]`
+  const entry = Object.hasOwn(Steps.all, step) ? Steps.all[step] : undefined
+  if (entry === undefined) {
+    const reason = `there is no step "${step}"; there is ${Steps.names.join(", ")}`
+    return problem(recipe, `${place}.step`, reason, nearest(step, Steps.names))
+  }
+  const made = entry.make(options, noBatches)
+  if (Result.isSuccess(made)) return undefined
+  const { option, reason, nearest: near } = made.failure
+  return problem(recipe, `${place}.options${option === "" ? "" : `.${option}`}`, `${step}: ${reason}`, near)
+}
+
+/** What is wrong with a recipe, whatever the model. */
+const wrongIn = ({ name, quantizers, steps }: Recipe): InvalidRecipe | undefined =>
+  [
+    ...quantizers.map((declared, i) => wrongQuantizer(name, declared, i)),
+    ...steps.map((step, i) => wrongStep(name, step, i))
+  ].find((wrong) => wrong !== undefined)
+
+const proxyNames = (model: Layer.Stateful): ReadonlyArray<string> => model.proxies.map(([name]) => name)
+
+/** What is wrong with a recipe for a model: patterns that match nothing. */
+const unmatched = ({ name, quantizers }: Recipe, model: Layer.Stateful): InvalidRecipe | undefined => {
+  const names = proxyNames(model)
+  const index = quantizers.findIndex(
+    ({ match, optional }) => optional !== true && !names.some((one) => Pattern.fits(match, one))
+  )
+  if (index < 0) return undefined
+  const { match } = quantizers[index] as Declared
+  const reason = `no quantizer of the model fits "${match}"; it has ${names.join(", ") || "none"}`
+  return problem(name, `quantizers[${index}].match`, reason, nearest(match, names))
+}
+
+// ---- running ------------------------------------------------------------------------------------------------
+
+/** A step of a recipe, ready to run. */
+export interface Planned<E, R> {
+  readonly name: string
+  readonly step: Ptq.Step<Steps.StepError | E, R>
+}
+
+const quantized =
+  ({ quantizers }: Recipe): Ptq.Step<Steps.StepError> =>
+  (model) =>
+    Fork.requantized(model, (name) => {
+      const declared = quantizers.findLast(({ match }) => Pattern.fits(match, name))
+      return declared && injectorOf(declared)
+    })
+
+/**
+ * The steps of a recipe for a model, in order, for whoever wants to look at the model between them. The first puts the quantizers in.
+ *
+ * @category recipes
+ * @since 0.4.0
+ */
+export const plan = <E = never, R = never>(
+  recipe: Recipe,
+  model: Layer.Stateful,
+  batches: Ptq.Batches<E, R>,
+  options: Ptq.Reporting = {}
+): Effect.Effect<ReadonlyArray<Planned<E, R>>, InvalidRecipe> =>
+  Effect.gen(function* () {
+    const wrong = wrongIn(recipe) ?? unmatched(recipe, model)
+    if (wrong !== undefined) return yield* wrong
+    const first = recipe.quantizers.length === 0 ? [] : [{ name: "quantize", step: quantized(recipe) }]
+    const rest = recipe.steps.flatMap(({ step, options: given }) => {
+      const made = Steps.all[step]?.make(given, { batches, ...options })
+      return made === undefined || Result.isFailure(made) ? [] : [{ name: step, step: made.success }]
+    })
+    return [...first, ...rest]
+  })
+
+/**
+ * Quantizes a model by a recipe. It is checked before the first step: names of quantizers, steps and options, and that every pattern
+ * fits something. The same recipe, model and batches give the same bits.
+ *
+ * ```ts
+ * const quantized = yield* Recipe.run(yield* Recipes.find("int4-gptq"), batches)(model)
+ * ```
+ *
+ * - formula:  its steps, one after the other
+ * - shapes:   as the model takes them
+ * - gradient: none
+ * - errors:   InvalidRecipe, with the place in it and the nearest name; what its steps fail with; the model is never changed
+ * - source:   none
+ *
+ * @category recipes
+ * @since 0.4.0
+ */
+export const run =
+  <E = never, R = never>(
+    recipe: Recipe,
+    batches: Ptq.Batches<E, R>,
+    options: Ptq.Reporting = {}
+  ): Ptq.Step<InvalidRecipe | Steps.StepError | E, R> =>
+  <M extends Ptq.Model>(model: M) =>
+    Effect.gen(function* () {
+      const steps = yield* plan(recipe, model, batches, options)
+      const reached = { model }
+      for (const { step } of steps) reached.model = yield* step(reached.model)
+      return reached.model
+    })
+
+// ---- comparing ----------------------------------------------------------------------------------------------
+
+/** Where two recipes differ: `steps[0].options.actOrder`; absent is `undefined`. */
+export interface Difference {
+  readonly place: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+const isTree = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+/** Every place where two recipes differ, in the order of the first. */
+export const diff = (before: Recipe, after: Recipe): ReadonlyArray<Difference> => {
+  const at = (place: string, key: string, isList: boolean): string =>
+    isList ? `${place}[${key}]` : place === "" ? key : `${place}.${key}`
+  const go = (place: string, a: unknown, b: unknown): ReadonlyArray<Difference> => {
+    if (Object.is(a, b)) return []
+    if (!isTree(a) || !isTree(b) || Array.isArray(a) !== Array.isArray(b)) return [{ place, before: a, after: b }]
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])]
+    return keys.flatMap((key) => go(at(place, key, Array.isArray(a)), a[key], b[key]))
+  }
+  return go("", before, after)
+}
