@@ -171,7 +171,8 @@ const concat = (xs: ReadonlyArray<Integers>, axis: number): Integers => {
 
 // ---- steps --------------------------------------------------------------------------------------------------
 
-const computed = (operation: Operation, inputs: ReadonlyArray<Integers>): Integers => {
+/** What one step makes of its inputs. */
+export const computed = (operation: Operation, inputs: ReadonlyArray<Integers>): Integers => {
   const x = inputs[0] as Integers
   switch (operation.op) {
     case "linear":
@@ -216,13 +217,15 @@ export const execute = (steps: ReadonlyArray<Step>, name: string, first: Integer
 
 // ---- ties ---------------------------------------------------------------------------------------------------
 
+/** Where an integer comes on another grid, before it is rounded. */
+export const movedBy = ({ multiplier, zeroPoint, newZeroPoint }: Rescaling, data: Int32Array, i: number): number =>
+  (at(data, i) - zeroPoint) * at(multiplier, multiplier.length === 1 ? 0 : i % multiplier.length) + newZeroPoint
+
 /** How far from its nearest tie each integer was rounded; infinite where there was nothing to decide. */
-const marginsOf = (
-  x: Integers,
-  { multiplier, zeroPoint, newZeroPoint, low, high, rounding }: Rescaling
-): Float64Array =>
-  Float64Array.from(x.data, (q, i) => {
-    const moved = (q - zeroPoint) * at(multiplier, multiplier.length === 1 ? 0 : i % multiplier.length) + newZeroPoint
+const marginsOf = (x: Integers, by: Rescaling): Float64Array =>
+  Float64Array.from(x.data, (_, i) => {
+    const { low, high, rounding } = by
+    const moved = movedBy(by, x.data, i)
     if (moved < low - 0.75 || moved > high + 0.75) return Number.POSITIVE_INFINITY
     const decides = rounding === "nearest" || rounding === "other" ? moved + 0.5 : moved
     return Math.abs(decides - Math.round(decides))

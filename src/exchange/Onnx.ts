@@ -4,12 +4,13 @@
  *
  * Images have their channels first in the file, as ONNX has it: the input `[n, h, w, c]` of a model is `[n, c, h, w]` there.
  *
- * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./OnnxLowering.ts`, `./OnnxModel.ts`, `./OnnxProto.ts`, `./Qcdq.ts`,
- * `./Qonnx.ts`, `./Trace.ts`. Laws: test/exchange/Onnx.test.ts.
+ * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./OnnxFloat.ts`, `./OnnxLowering.ts`, `./OnnxModel.ts`, `./OnnxProto.ts`,
+ * `./Qcdq.ts`, `./Qonnx.ts`, `./Trace.ts`. Laws: test/exchange/Onnx.test.ts.
  */
 import { Effect } from "effect"
-import type * as Layer from "../nn/Layer.ts"
+import * as Layer from "../nn/Layer.ts"
 import { NotExportable } from "../tensor/Errors.ts"
+import * as OnnxFloat from "./OnnxFloat.ts"
 import * as OnnxLowering from "./OnnxLowering.ts"
 import type * as OnnxModel from "./OnnxModel.ts"
 import * as OnnxProto from "./OnnxProto.ts"
@@ -47,9 +48,10 @@ const written = (
   { inputShape, batch = "open" }: Options,
   style: Style,
   opset: Opset,
-  others: OnnxModel.Model["opsetImport"]
+  others: OnnxModel.Model["opsetImport"],
+  mode?: Layer.Mode
 ): Effect.Effect<OnnxModel.Model, ExportError> =>
-  Effect.flatMap(Trace.trace(model, inputShape, style.target), (graph) =>
+  Effect.flatMap(Trace.trace(model, inputShape, style.target, mode), (graph) =>
     Effect.suspend(() => {
       try {
         return Effect.succeed({
@@ -135,4 +137,25 @@ export const exportQcdq = Effect.fn("Onnx.exportQcdq")(
 export const exportQonnx = Effect.fn("Onnx.exportQonnx")(
   (model: Layer.Layer, options: Options): Effect.Effect<Uint8Array, ExportError> =>
     Effect.map(toQonnx(model, options), OnnxProto.encode)
+)
+
+/**
+ * The bytes of an ONNX file of the same network without quantization: every quantizer hands on what it gets. To compare sizes and
+ * times with, and for whoever quantizes elsewhere.
+ *
+ * - formula:  as the model with `Layer.without` its quantizers, in evaluation
+ * - shapes:   `[n, h, w, c]` of breve is `[n, c, h, w]` in the file
+ * - gradient: none
+ * - errors:   NotExportable naming the layer: formulas that are not known as data; what is wrong with the input shape, as `Layer.forward`
+ * - source:   ONNX operators
+ *
+ * @category export
+ * @since 0.4.0
+ */
+export const exportFloat = Effect.fn("Onnx.exportFloat")(
+  (model: Layer.Layer, options: Options): Effect.Effect<Uint8Array, ExportError> =>
+    Effect.map(
+      written(model, options, OnnxFloat.style, options.opset ?? 13, [], Layer.without(Layer.evaluation)),
+      OnnxProto.encode
+    )
 )

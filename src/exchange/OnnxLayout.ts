@@ -20,6 +20,13 @@ const range = (from: number, to: number): ReadonlyArray<number> => Array.from({ 
 export const toFirst = (rank: number): ReadonlyArray<number> => [0, rank - 1, ...range(1, rank - 1)]
 export const toLast = (rank: number): ReadonlyArray<number> => [0, ...range(2, rank), 1]
 
+/** Whether a value from outside or for outside has its channels first: images do, and sequences that are convolved. */
+export const isOutsideFirst = (graph: Graph.Graph, name: string): boolean => {
+  const rank = graph.shapes[name]?.length ?? 0
+  const isSequence = graph.nodes.some(({ operation }) => "lie" in operation && operation.lie.kernel.length === 1)
+  return rank > 3 || (rank === 3 && isSequence)
+}
+
 /** An axis of breve's in the layout of a held value. */
 export const axisIn = (held: Held, axis: number, rank: number): number =>
   held.first ? toFirst(rank).indexOf(axis) : axis

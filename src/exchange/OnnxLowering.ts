@@ -204,16 +204,10 @@ export const graphOf = (graph: Graph.Graph, style: Style, batch: number | string
     batch,
     ...Layout.shapeIn(held, graph.shapes[name] ?? []).slice(1)
   ]
-  const isSequence = graph.nodes.some(({ operation }) => "lie" in operation && operation.lie.kernel.length === 1)
-  /** whether a value from outside or for outside has its channels first: images do, and sequences that are convolved */
-  const isFirst = (name: string): boolean => {
-    const rank = graph.shapes[name]?.length ?? 0
-    return rank > 3 || (rank === 3 && isSequence)
-  }
-  const start: Layout.Held = { name: graph.input, first: isFirst(graph.input) }
+  const start: Layout.Held = { name: graph.input, first: Layout.isOutsideFirst(graph, graph.input) }
   const site: Site = { style, graph, builder, held: new Map([[graph.input, start]]) }
   for (const node of graph.nodes) site.held.set(node.output, lowered(site, node))
-  const last = inLayout(site, graph.output, isFirst(graph.output))
+  const last = inLayout(site, graph.output, Layout.isOutsideFirst(graph, graph.output))
   const output = last.name === graph.input ? builder.node("Identity", [last.name], "output") : last.name
   return {
     name: "breve",

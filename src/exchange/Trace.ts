@@ -13,12 +13,18 @@ import type * as Graph from "./Graph.ts"
 import * as TraceNodes from "./TraceNodes.ts"
 
 /** One run on numbers drawn from a seed. */
-const traced = (target: string, model: Layer.Layer, shape: ReadonlyArray<number>, seed: number): Graph.Graph => {
+const traced = (
+  target: string,
+  model: Layer.Layer,
+  shape: ReadonlyArray<number>,
+  mode: Layer.Mode,
+  seed: number
+): Graph.Graph => {
   const made: { graph?: Graph.Graph } = {}
   tf.tidy(() => {
     const count = shape.reduce((a, b) => a * b, 1)
     const x = tf.tensor(Random.uniform(Random.make(seed), count, -1.5, 1.5), [...shape])
-    const { calls, outputs } = Calls.run(model, x)
+    const { calls, outputs } = Calls.run(model, x, mode)
     made.graph = TraceNodes.graphOf(target, x, calls, outputs)
   })
   return made.graph as Graph.Graph
@@ -42,7 +48,8 @@ export const trace = Effect.fn("Trace.trace")(
   (
     model: Layer.Layer,
     inputShape: ReadonlyArray<number>,
-    target = "a graph"
+    target = "a graph",
+    mode = Layer.evaluation
   ): Effect.Effect<Graph.Graph, NotExportable | Layer.InputError> =>
     Effect.gen(function* () {
       if (inputShape.length === 0 || !inputShape.every((size) => Number.isInteger(size) && size > 0))
@@ -54,7 +61,7 @@ export const trace = Effect.fn("Trace.trace")(
       const attempt = (seed: number) =>
         Effect.suspend(() => {
           try {
-            return Layer.attempt(() => traced(target, model, inputShape, seed))
+            return Layer.attempt(() => traced(target, model, inputShape, mode, seed))
           } catch (cause) {
             return Effect.die(cause)
           }

@@ -347,6 +347,38 @@ export class AccumulatorOverflow extends Data.TaggedError("AccumulatorOverflow")
   }
 }
 
+/** A runtime for exported files could not be loaded. */
+export class RuntimeUnavailable extends Data.TaggedError("RuntimeUnavailable")<{
+  readonly runtime: string
+  /** why, and what helps */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the runtime ${this.runtime} is not available: ${this.reason}`
+  }
+}
+
+/** A runtime did not take a file, or failed to run it. */
+export class RuntimeFailed extends Data.TaggedError("RuntimeFailed")<{
+  readonly runtime: string
+  readonly action: "load" | "run"
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.runtime} cannot ${this.action} the model: ${this.reason}`
+  }
+}
+
+/** A file is not what a model would be exported as: other inputs or outputs. */
+export class ForeignModel extends Data.TaggedError("ForeignModel")<{
+  readonly file: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.file} was not exported from this model: ${this.reason}; give the model that it is of, or export it again`
+  }
+}
+
 // ---- after training -----------------------------------------------------------------------------------------
 
 /** A step needs samples of what runs through a model, and got none. */

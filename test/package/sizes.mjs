@@ -54,7 +54,7 @@ const cases = [
   { name: "the laws", code: 'export * from "breve/laws"', budget: 10_000, without: ["/exchange/", "/train/", "/nn/"] }
 ]
 
-const peers = [/^@tensorflow\//, /^effect(\/|$)/, /^fast-check$/, /^fp-ts\//]
+const peers = [/^@tensorflow\//, /^effect(\/|$)/, /^fast-check$/, /^fp-ts\//, /^onnxruntime-web(\/|$)/]
 
 /** A bundle as Vite makes it for an application. */
 const bundled = async (code, root) => {

@@ -1,0 +1,142 @@
+/**
+ * Whether another choice of roundings at ties explains an answer: the integers are computed again with the other neighbour wherever a
+ * rounding came near a tie, one rounding at a time and then together, until the answer comes out or none is left.
+ *
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./IntegerExecutor.ts`, `./IntegerProgram.ts`.
+ * Laws: test/exchange/IntegerTies.test.ts.
+ */
+import * as Graph from "./Graph.ts"
+import * as Executor from "./IntegerExecutor.ts"
+import type { IntegerNetwork, Integers } from "./IntegerProgram.ts"
+
+/** A rounding that came near a tie: which one, and the neighbour that it did not go to. Step -1 is that of the input. */
+export interface Tie {
+  readonly step: number
+  readonly at: number
+  readonly other: number
+}
+
+export interface Options {
+  /** how near a tie a rounding has to come, in steps, to be tried the other way */
+  readonly distance: number
+  /** how many choices are tried */
+  readonly attempts: number
+}
+
+/** The lower one of the two integers between which the last bit of a number near a tie decides; undefined: both are the same. */
+const lowerOf = (rounding: Graph.Rounding, moved: number): number | undefined => {
+  const whole = Math.round(moved)
+  switch (rounding) {
+    case "floor":
+      return whole - 1
+    case "ceil":
+      return whole
+    case "toZero":
+      return whole === 0 ? undefined : whole > 0 ? whole - 1 : whole
+    default:
+      return Math.round(moved + 0.5) - 1
+  }
+}
+
+/** What rounds numbers to integers within bounds. */
+interface Rounds {
+  readonly step: number
+  readonly rounding: Graph.Rounding
+  readonly low: number
+  readonly high: number
+  /** the number before it is rounded */
+  readonly moved: (i: number) => number
+}
+
+/** The near ties of roundings; those that clamping makes the same are none. */
+const near = ({ step, rounding, low, high, moved }: Rounds, to: Int32Array, distance: number): ReadonlyArray<Tie> => {
+  const ties: Array<Tie> = []
+  const half = rounding === "nearest" || rounding === "other" ? 0.5 : 0
+  for (let i = 0; i < to.length; i++) {
+    const value = moved(i)
+    if (!(value >= low - 0.75 && value <= high + 0.75)) continue
+    const decides = value + half
+    if (!(Math.abs(decides - Math.round(decides)) <= distance)) continue
+    const lower = lowerOf(rounding, value)
+    if (lower === undefined) continue
+    const other = Math.min(Math.max(2 * lower + 1 - (to[i] as number), low), high)
+    if (other !== to[i]) ties.push({ step, at: i, other })
+  }
+  return ties
+}
+
+/** One input: floats, and the integers that the network's grid makes of them. */
+export interface Input {
+  readonly values: Float32Array
+  readonly first: Integers
+}
+
+/** A run with some roundings turned to their other neighbours: what came out, and the near ties after the last of those. */
+const attempt = (
+  network: IntegerNetwork,
+  { values, first }: Input,
+  turned: ReadonlyArray<Tie>,
+  distance: number
+): { readonly answer: Integers; readonly ties: ReadonlyArray<Tie> } => {
+  const last = turned.at(-1) ?? { step: -2, at: -1 }
+  const isLater = ({ step, at }: Tie): boolean => step > last.step || (step === last.step && at > last.at)
+  const turn = (step: number, integers: Integers): Integers => {
+    const mine = turned.filter((tie) => tie.step === step)
+    if (mine.length === 0) return integers
+    const data = integers.data.slice()
+    for (const { at, other } of mine) data[at] = other
+    return { shape: integers.shape, data }
+  }
+  const { grid, name } = network.input
+  const [low, high] = Graph.boundsOf(grid)
+  const [scale, zero] = [grid.scale.data[0] as number, grid.zeroPoint.data[0] ?? 0]
+  const begun = (i: number): number => Math.fround(Math.fround((values[i] as number) / scale) + zero)
+  const ties = [...near({ step: -1, rounding: grid.rounding, low, high, moved: begun }, first.data, distance)]
+  const known = new Map([[name, turn(-1, first)]])
+  for (const [step, { operation, inputs, output }] of network.steps.entries()) {
+    const given = inputs.map((input) => known.get(input) as Integers)
+    const plain = Executor.computed(operation, given)
+    if (operation.op === "rescale") {
+      const { data } = given[0] as Integers
+      const moved = (i: number): number => Executor.movedBy(operation, data, i)
+      ties.push(...near({ step, ...operation, moved }, plain.data, distance))
+    }
+    known.set(output, turn(step, plain))
+  }
+  return { answer: known.get(network.output.name) as Integers, ties: ties.filter(isLater) }
+}
+
+const areSame = (a: ArrayLike<number>, b: ArrayLike<number>): boolean => {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return a.length === b.length
+}
+
+/**
+ * The roundings that make of one input exactly the integers `wanted`, when they go the other way; undefined: none were found. Fewer
+ * turned roundings are tried first.
+ *
+ * - formula:  `f(x; turned) = wanted`, every turned rounding within `distance` of its tie
+ * - shapes:   one input in breve's layout, `wanted` of one output
+ * - gradient: none
+ * - errors:   none
+ * - source:   none
+ *
+ * @category export
+ * @since 0.4.0
+ */
+export const explain = (
+  network: IntegerNetwork,
+  input: Input,
+  wanted: ArrayLike<number>,
+  { distance, attempts }: Options
+): ReadonlyArray<Tie> | undefined => {
+  const queue: Array<ReadonlyArray<Tie>> = [[]]
+  for (let tried = 0; tried < attempts && tried < queue.length; tried++) {
+    const turned = queue[tried] as ReadonlyArray<Tie>
+    const { answer, ties } = attempt(network, input, turned, distance)
+    if (areSame(answer.data, wanted)) return turned
+    // later entries are never reached: they need not be kept
+    for (const tie of ties) if (queue.length < attempts) queue.push([...turned, tie])
+  }
+  return undefined
+}
