@@ -129,3 +129,17 @@ export const run = <In, Out extends Layer.Values>(
   const [y] = whole.apply(statesOf(watch, model, mode), x, mode)
   return { calls: watch.calls, outputs: valuesOf(y) }
 }
+
+// ---- asking -------------------------------------------------------------------------------------------------
+
+/** The call that answered a value. */
+export const makerOf = ({ calls }: Run, x: tf.Tensor | undefined): Call | undefined =>
+  x && calls.find(({ outputs }) => outputs.includes(x))
+
+/** The calls that read a value. */
+export const readersOf = ({ calls }: Run, x: tf.Tensor): ReadonlyArray<Call> =>
+  calls.filter(({ inputs }) => inputs.includes(x))
+
+/** The calls of layers with this own cell. */
+export const callsOf = ({ calls }: Run, cell: Cell.Cell): ReadonlyArray<Call> =>
+  calls.filter(({ layer }) => layer.cells.some(([name, own]) => name === "" && own === cell))

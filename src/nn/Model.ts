@@ -147,5 +147,14 @@ export const flatten: Layer = {
   apply: (states, x) => [QuantTensor.flatten(x), states]
 }
 
+/** What comes in goes out. */
+export const identity: Layer = {
+  kind: "Identity",
+  form: { op: "identity" },
+  cells: [],
+  proxies: [],
+  apply: (states, x) => [x, states]
+}
+
 /** `max(x, 0)`, not quantized. */
 export const relu: Layer = stateless("ReLU", Relu.relu, { op: "relu" })

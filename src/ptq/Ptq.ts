@@ -186,7 +186,8 @@ export interface Host {
   readonly data: Float32Array
 }
 
-const tensorsOf = (values: Readonly<Record<string, Host>>): Readonly<Record<string, tf.Tensor>> =>
+/** New tensors of these numbers. */
+export const tensorsOf = (values: Readonly<Record<string, Host>>): Readonly<Record<string, tf.Tensor>> =>
   Object.fromEntries(Object.entries(values).map(([name, { shape, data }]) => [name, tf.tensor(data, [...shape])]))
 
 /** The states with some parameters replaced by new tensors; call it within a `tf.tidy`. */

@@ -413,6 +413,27 @@ export class SingularHessian extends Data.TaggedError("SingularHessian")<{
   }
 }
 
+/** A weight holds NaN or infinities. */
+export class NonFiniteWeights extends Data.TaggedError("NonFiniteWeights")<{
+  readonly step: string
+  readonly layer: string
+}> {
+  override get message(): string {
+    return `${this.step}: the weight or bias of ${this.layer || "the model"} holds NaN or infinities; load a finite state first`
+  }
+}
+
+/** What a model does between its layers cannot be seen. */
+export class UnknownStructure extends Data.TaggedError("UnknownStructure")<{
+  readonly step: string
+  readonly layer: string
+}> {
+  override get message(): string {
+    const where = this.layer === "" ? "what the model answers" : `the input of ${this.layer}`
+    return `${this.step}: ${where} is computed between the layers of the model; make a layer of that (Model.stateless, or an addition of quantEltwiseAdd)`
+  }
+}
+
 /** The scale of a layer's weights follows the weights that a step would change; nothing was changed. */
 export class ScaleNotFixed extends Data.TaggedError("ScaleNotFixed")<{
   readonly step: string

@@ -8,6 +8,7 @@ import * as Calibrated from "./ptq/Calibrated.ts"
 import * as Corrected from "./ptq/Corrected.ts"
 import * as Network from "./ptq/Network.ts"
 import * as Normalized from "./ptq/Normalized.ts"
+import * as Prepared from "./ptq/Prepared.ts"
 import * as Rounded from "./ptq/Rounded.ts"
 
 const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, unknown, Scope.Scope>>> = {
@@ -17,14 +18,18 @@ const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, 
   gptq: Rounded.replayed,
   gpfq: Rounded.replayed,
   qronos: Rounded.replayed,
-  magr: Rounded.replayed
+  magr: Rounded.replayed,
+  EqualizeGraph: Prepared.replayed,
+  MergeBatchNorm: Prepared.replayed,
+  MergeLnAffine: Prepared.replayed,
+  ClipFloatWeights: Prepared.replayed
 }
 
 export const replay: Replay = (testCase, backend) => {
   const { op, model } = testCase.config
   const step = Object.hasOwn(steps, op) ? steps[op] : undefined
   if (step === undefined) return Promise.resolve(unsupported(`no step ${op}`))
-  const unknown = Network.unknownIn(model)
+  const unknown = Array.isArray(model) ? Network.unknownIn(model) : []
   if (unknown.length > 0) return Promise.resolve(unsupported(`no layer ${unknown.join(", ")}`))
   return onAsync(backend, () => Effect.runPromise(Effect.scoped(step(testCase))))
 }

@@ -2,15 +2,17 @@
  * The models of the cases about steps after training: lists of layers by their names in the reference, in breve's layouts.
  */
 
-import type * as tf from "@tensorflow/tfjs-core"
+import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
 import * as QuantTensor from "../../../../src/core/QuantTensor.ts"
 import * as Activation from "../../../../src/nn/Activation.ts"
 import * as Convolution from "../../../../src/nn/Convolution.ts"
 import type * as Layer from "../../../../src/nn/Layer.ts"
+import * as LayerNorm from "../../../../src/nn/LayerNorm.ts"
 import * as Linear from "../../../../src/nn/Linear.ts"
 import * as Model from "../../../../src/nn/Model.ts"
 import * as Normalization from "../../../../src/nn/Normalization.ts"
+import * as Pooling from "../../../../src/nn/Pooling.ts"
 import * as State from "../../../../src/nn/State.ts"
 import * as TransposedConvolution from "../../../../src/nn/TransposedConvolution.ts"
 import type { Case } from "../../Case.ts"
@@ -54,14 +56,15 @@ const pure = (kind: string, f: (x: Layer.Value) => Result.Result<Layer.Value, un
 const pair = (n: number): readonly [number, number] => [n, n]
 
 const convolution =
-  (make: unknown) =>
+  (make: unknown, axes = 2) =>
   (written: Written): Made => {
+    const each = (n: number): ReadonlyArray<number> => Array.from({ length: axes }, () => n)
     const { in_channels, out_channels, kernel_size, stride = 1, padding = 0, bias = true, groups = 1 } = written.args
     const options = {
       inChannels: in_channels,
       outChannels: out_channels,
-      kernelSize: pair(kernel_size),
-      strides: pair(stride),
+      kernelSize: each(kernel_size),
+      strides: each(stride),
       padding,
       hasBias: bias,
       groups
@@ -86,17 +89,23 @@ const kinds: Readonly<Record<string, (written: Written) => Made>> = {
   QuantLinear: linear,
   Linear: linear,
   QuantConv2d: convolution(Convolution.quantConv2d),
+  Conv1d: convolution(Convolution.quantConv1d, 1),
   Conv2d: convolution(Convolution.quantConv2d),
   QuantConvTranspose2d: convolution(TransposedConvolution.quantConvTranspose2d),
   ConvTranspose2d: convolution(TransposedConvolution.quantConvTranspose2d),
   BatchNorm1d: batchNorm,
   BatchNorm2d: batchNorm,
+  LayerNorm: ({ args }) => (LayerNorm.layerNorm as unknown as Make)({ channels: args.num_features }),
   ReLU: () => Effect.succeed(Model.relu),
-  MaxPool2d: ({ layer, args }) => pure(layer, (x) => QuantTensor.maxPool2d(x, { size: pair(args.kernel_size) })),
+  Tanh: () => Effect.succeed(Model.stateless("Tanh", tf.tanh, { op: "tanh" })),
+  MaxPool2d: ({ args }) => Effect.succeed(Pooling.maxPool2d({ size: pair(args.kernel_size) })),
   // the reference flattens channel by channel
   Flatten: ({ layer }) =>
     pure(layer, (x) => Result.map(QuantTensor.transpose(x, [0, 3, 1, 2]), (y) => QuantTensor.flatten(y)))
 }
+
+/** The layer that is written so. */
+export const layer = (written: Written): Made => (kinds[written.layer] as (written: Written) => Made)(written)
 
 /** The names of the layers that are not built here. */
 export const unknownIn = (model: unknown): ReadonlyArray<string> =>
@@ -121,7 +130,7 @@ export const make = (testCase: Case): Effect.Effect<Model.Composed, unknown, Sco
   Effect.gen(function* () {
     const model: ReadonlyArray<Written> = testCase.config.model
     const layers = yield* Effect.forEach(model, (written, i) =>
-      Effect.map((kinds[written.layer] as (written: Written) => Made)(written), (layer) => [String(i), layer] as const)
+      Effect.map(layer(written), (one) => [String(i), one] as const)
     )
     const made = Model.sequential(Object.fromEntries(layers))
     const given = Object.entries(testCase.inputs.params).map(

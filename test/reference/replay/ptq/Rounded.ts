@@ -21,7 +21,8 @@ import * as Layout from "../layers/Layout.ts"
 import { type Difference, outcomeOf } from "../quantizers/Compared.ts"
 import * as Network from "./Network.ts"
 
-const near = (path: string, written: any, got: tf.Tensor, tolerance: number): ReadonlyArray<Difference> => {
+/** What differs by more than a part of the largest number. */
+export const near = (path: string, written: any, got: tf.Tensor, tolerance: number): ReadonlyArray<Difference> => {
   const [wanted, values] = [written.data as ReadonlyArray<number>, got.dataSync()]
   if (values.length !== wanted.length)
     return [{ path, text: `${path}: ${values.length} for ${wanted.length} elements` }]

@@ -1,0 +1,39 @@
+import { Effect } from "effect"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import * as ClipWeights from "../../src/ptq/ClipWeights.ts"
+import * as Equalize from "../../src/ptq/Equalize.ts"
+import * as MergeBatchNorm from "../../src/ptq/MergeBatchNorm.ts"
+import * as MergeLayerNorm from "../../src/ptq/MergeLayerNorm.ts"
+import type * as Ptq from "../../src/ptq/Ptq.ts"
+import * as Nets from "./Nets.ts"
+
+type AnyStep = (input: ReadonlyArray<number>) => Ptq.Step<unknown>
+
+const steps: ReadonlyArray<readonly [string, AnyStep]> = [
+  ["Equalize", (input) => Equalize.equalize({ input })],
+  ["Equalize by range, without biases", (input) => Equalize.equalize({ input, measure: "range", mergeBias: false })],
+  ["Equalize by norms", (input) => Equalize.equalize({ input, measure: "l2", biasShrinkage: 3 })],
+  ["MergeBatchNorm", (input) => MergeBatchNorm.merge({ input })],
+  ["MergeLayerNorm", (input) => MergeLayerNorm.merge({ input })],
+  ["ClipWeights, beyond all weights", () => ClipWeights.clip({ threshold: 1e6 })]
+]
+
+describe.each(steps)("%s", (_, step) => {
+  it("leaves what the float network computes, and the model that it was given", { timeout: 60_000 }, () =>
+    fc.assert(
+      fc.asyncProperty(Nets.net(), (net) =>
+        Nets.run(
+          Effect.gen(function* () {
+            const { model, input } = yield* Nets.make(net)
+            const [before, wanted] = [yield* Nets.stateOf(model), yield* Nets.floatOf(model, input)]
+            const next = yield* step(input)(model)
+            expect(Nets.distance(wanted, yield* Nets.floatOf(next, input))).toBeLessThan(2e-5)
+            expect(yield* Nets.stateOf(model)).toBe(before)
+          })
+        )
+      ),
+      { numRuns: 25, seed: 1 }
+    )
+  )
+})
