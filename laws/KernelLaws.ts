@@ -75,7 +75,8 @@ export const tensorOf = (
   return tf.tensor(Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, element), [...shape], "float32")
 }
 
-const call: fc.Arbitrary<Call> = fc.record({
+/** Calls of up to four axes. */
+export const call: fc.Arbitrary<Call> = fc.record({
   sizes: fc.tuple(
     ...[4, 5, 6, 9].map((max) =>
       fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 9, arbitrary: fc.integer({ min: 1, max }) })

@@ -74,5 +74,5 @@ export const pack: Pack<Clamp> = {
     ...clamps.map((clamp) => [`${clamp.name} on cpu`, onCpu(clamp)] as const)
   ],
   broken: broken.map(([law, how, parts]) => [law, how, Effect.succeed({ ...within, ...parts, name: how })]),
-  runs: 100
+  runs: 50
 }

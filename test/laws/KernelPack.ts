@@ -87,5 +87,5 @@ export const pack: Pack<Kernel> = {
     ["fake-quant on cpu", onCpu(fakeQuant)]
   ],
   broken: broken.map(([law, how, one]) => [law, how, Effect.succeed({ ...one, name: how })]),
-  runs: 100
+  runs: 60
 }

@@ -1,9 +1,12 @@
 /**
  * Every pack of laws.
  */
+import * as Backends from "./BackendPack.ts"
 import * as Clamp from "./ClampPack.ts"
 import * as Injector from "./InjectorPack.ts"
 import * as Integer from "./IntegerPack.ts"
+import * as Kernel from "./KernelPack.ts"
+import * as Memory from "./MemoryPack.ts"
 import * as Minifloat from "./MinifloatPack.ts"
 import * as OptimalScale from "./OptimalScalePack.ts"
 import * as Pack from "./Pack.ts"
@@ -12,11 +15,16 @@ import * as Proxies from "./ProxyPack.ts"
 import * as QuantTensor from "./QuantTensorPack.ts"
 import * as Resolution from "./ResolutionPack.ts"
 import * as Rounding from "./RoundingPack.ts"
+import * as State from "./StatePack.ts"
 
 export const packs: ReadonlyArray<Pack.Any> = [
+  Pack.any(Backends.pack),
   Pack.any(Clamp.pack),
   Pack.any(Injector.pack),
   Pack.any(Integer.pack),
+  Pack.any(Kernel.pack),
+  Pack.any(Memory.pack),
+  Pack.any(Memory.operations),
   Pack.any(Minifloat.pack),
   Pack.any(OptimalScale.pack),
   Pack.any(PowerOfTwo.pack),
@@ -25,5 +33,6 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(QuantTensor.widthPack),
   Pack.any(Resolution.pack),
   Pack.any(Rounding.pack),
-  Pack.any(Rounding.stochastic)
+  Pack.any(Rounding.stochastic),
+  Pack.any(State.pack)
 ]

@@ -55,7 +55,7 @@ export const pack: Pack<Rounding> = {
     ...roundings.map((rounding) => [`${rounding.name} on cpu`, onCpu(rounding)] as const)
   ],
   broken: broken.map(([law, rounding]) => [law, rounding.name, Effect.succeed(rounding)]),
-  runs: 100
+  runs: 50
 }
 
 type Stochastic = RoundingLaws.Stochastic
@@ -75,5 +75,5 @@ export const stochastic: Pack<Stochastic> = {
   laws: RoundingLaws.stochastic,
   good: [["StochasticRound.stochastic", Effect.succeed({ name: "stochastic", round: byChance })]],
   broken: brokenByChance.map(([law, how, round]) => [law, how, Effect.succeed({ name: how, round })]),
-  runs: 100
+  runs: 50
 }

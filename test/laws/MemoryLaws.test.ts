@@ -1,0 +1,5 @@
+import { operations, pack } from "./MemoryPack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)
+suite(operations)

@@ -1,0 +1,4 @@
+import { pack } from "./StatePack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)
