@@ -100,17 +100,24 @@ export const encode = (recipe: Recipe): string => `${JSON.stringify(recipe, null
 
 // ---- checks -------------------------------------------------------------------------------------------------
 
-type Declared = Recipe["quantizers"][number]
+/** Which quantizers become which, as a recipe says it. */
+export type Declared = Recipe["quantizers"][number]
 
 /** The declaration that an entry of a recipe means. */
-const injectorOf = ({ quantizer, options = {} }: Declared): Injector.Any | null => {
+export const injectorOf = ({
+  quantizer,
+  options = {}
+}: Pick<Declared, "quantizer" | "options">): Injector.Any | null => {
   if (quantizer === null) return null
   const found = Catalogue.entries[quantizer] as Injector.Any
   return Object.keys(options).length === 0 ? found : Injector.let(found, options)
 }
 
-const wrongQuantizer = (recipe: string, declared: Declared, index: number): InvalidRecipe | undefined => {
-  const place = `quantizers[${index}]`
+export const wrongQuantizer = (
+  recipe: string,
+  declared: Pick<Declared, "quantizer" | "options">,
+  place: string
+): InvalidRecipe | undefined => {
   const { quantizer, options = {} } = declared
   const known = Object.keys(Catalogue.entries)
   if (quantizer !== null && !Object.hasOwn(Catalogue.entries, quantizer)) {
@@ -143,7 +150,7 @@ const wrongStep = (recipe: string, { step, options }: Recipe["steps"][number], i
 /** What is wrong with a recipe, whatever the model. */
 const wrongIn = ({ name, quantizers, steps }: Recipe): InvalidRecipe | undefined =>
   [
-    ...quantizers.map((declared, i) => wrongQuantizer(name, declared, i)),
+    ...quantizers.map((declared, i) => wrongQuantizer(name, declared, `quantizers[${i}]`)),
     ...steps.map((step, i) => wrongStep(name, step, i))
   ].find((wrong) => wrong !== undefined)
 

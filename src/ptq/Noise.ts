@@ -1,0 +1,51 @@
+/**
+ * Signal and noise: how much of what a network answers in floats is left when it is quantized.
+ *
+ * Room: ptq (level 5). Imports: tfjs, `core`, `nn`. Laws: test/ptq/Choose.test.ts.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import * as QuantTensor from "../core/QuantTensor.ts"
+import type * as Layer from "../nn/Layer.ts"
+
+/** Sums of squares: of the values in floats, and of what quantization adds to them. */
+export interface Noise {
+  readonly signal: number
+  readonly noise: number
+}
+
+export const none: Noise = { signal: 0, noise: 0 }
+
+const isOne = (y: Layer.Values): y is Layer.Value => y instanceof tf.Tensor || QuantTensor.isQuantTensor(y)
+
+/** The values that a layer answers, as they are without their formats. */
+export const valuesOf = (y: Layer.Values): ReadonlyArray<tf.Tensor> =>
+  isOne(y) ? [QuantTensor.dequantized(y)] : Object.values(y).map(QuantTensor.dequantized)
+
+/** The sums after one more answer; call it within a `tf.tidy`. */
+export const added = (before: Noise, float: Layer.Values, quantized: Layer.Values): Noise => {
+  const others = valuesOf(quantized)
+  return valuesOf(float).reduce(({ signal, noise }, x, i) => {
+    const squares = [x, tf.sub(x, others[i] as tf.Tensor)].map((one) => tf.sum(tf.square(one)))
+    const [s = Number.NaN, n = Number.NaN] = tf.stack(squares).dataSync()
+    return { signal: signal + s, noise: noise + n }
+  }, before)
+}
+
+/**
+ * The ratio of signal to noise in decibels: infinite where nothing is lost.
+ *
+ * - formula:  `10 log10(sum x^2 / sum (x - x_Q)^2)`
+ * - shapes:   two numbers to one
+ * - gradient: none
+ * - errors:   none; NaN where there is neither
+ * - source:   torch.ao.ns (compute_sqnr)
+ */
+export const decibels = ({ signal, noise }: Noise): number => 10 * Math.log10(signal / noise)
+
+export const isKnown = ({ signal, noise }: Noise): boolean => Number.isFinite(signal) && Number.isFinite(noise)
+
+/** Decibels as a text: one digit behind the point. */
+export const shown = (noise: Noise): string => {
+  const ratio = decibels(noise)
+  return Number.isNaN(ratio) ? "–" : Number.isFinite(ratio) ? ratio.toFixed(1) : ratio > 0 ? "∞" : "-∞"
+}
