@@ -67,7 +67,7 @@ interface Sums {
   readonly count: { samples: number; format: ColumnRounding.Format | undefined }
 }
 
-const targetsOf = (layers: ReadonlyArray<Ptq.Named>): ReadonlyArray<Target> =>
+export const targetsOf = (layers: ReadonlyArray<Ptq.Named>): ReadonlyArray<Target> =>
   layers.flatMap(({ name, layer }) => {
     const form = Unfold.formOf(layer)
     const weight = Ptq.hostOf(LeasedRef.current(layer.own).parameters, "weight")
@@ -194,7 +194,7 @@ const reasonFor = (target: Target | undefined, { layer }: Ptq.Named): string => 
 }
 
 /** One layer whose scales follow its weight. */
-const moving = (targets: ReadonlyArray<Target>, step: string): ScaleNotFixed | undefined => {
+export const moving = (targets: ReadonlyArray<Target>, step: string): ScaleNotFixed | undefined => {
   const target = targets.find(followsWeight)
   if (target === undefined) return undefined
   const quantizer = target.layer.weightQuant?.injector.name || "a weight quantizer"

@@ -58,7 +58,15 @@ export interface StepDone {
   /** how many batches ran in all passes together; 0 for a step without data */
   readonly batches: number
 }
-export type Event = BatchSeen | LayerDone | StepDone
+/** An iteration of a step that learns; they count from 1. */
+export interface Iterated {
+  readonly _tag: "Iterated"
+  readonly step: string
+  readonly layer: string
+  readonly iteration: number
+  readonly loss: number
+}
+export type Event = BatchSeen | LayerDone | StepDone | Iterated
 
 /** What every step takes among its options. */
 export interface Reporting {
@@ -203,14 +211,34 @@ export const overlaid = (states: Layer.States, overlay: Overlay): Layer.States =
       )
 
 /**
+ * What cells begin with in a fork: the states from which a call of the model would start, changed by `change`. Scales that are to come from
+ * statistics of weights at the first call are there then, and stay when the weights become others.
+ */
+export const beginning = (
+  model: Layer.Stateful,
+  change: (cell: Cell.Cell, state: Cell.State) => Cell.State | undefined
+): Fork.Beginning => {
+  // asked for within the one `tf.tidy` of a fork
+  const states: { known?: Layer.States } = {}
+  return (cell) => {
+    states.known ??= Layer.prepare(Layer.read(model), Layer.evaluation)
+    const state = states.known.get(cell)
+    return state && (change(cell, state) ?? state)
+  }
+}
+
+/**
  * The same model with other parameters, in the surrounding Scope; what quantizers have learned goes on, the model that was given stays.
  * For parameters that quantizers should begin anew for, see `Fork.requantized`.
  */
 export const rewritten = <M extends Layer.Stateful>(model: M, overlay: Overlay): Effect.Effect<M, never, Scope.Scope> =>
-  Fork.make(model, (cell, { parameters, memory }) => {
-    const values = overlay.get(cell)
-    return values === undefined ? undefined : { memory, parameters: { ...parameters, ...tensorsOf(values) } }
-  })
+  Fork.make(
+    model,
+    beginning(model, (cell, { parameters, memory }) => {
+      const values = overlay.get(cell)
+      return values === undefined ? undefined : { memory, parameters: { ...parameters, ...tensorsOf(values) } }
+    })
+  )
 
 /** The numbers of a parameter of a layer's own. */
 export const hostOf = (parameters: Tree.Parameters, name: string): Host | undefined => {

@@ -472,3 +472,16 @@ export class InvalidRecipe extends Data.TaggedError("InvalidRecipe")<{
     return `recipe ${this.recipe}${place}: ${this.reason}${hint(this.nearest)}`
   }
 }
+
+/** Learning how to round came to a loss that is not finite; nothing was changed. */
+export class LearningDiverged extends Data.TaggedError("LearningDiverged")<{
+  readonly step: string
+  /** the path of the layer or block */
+  readonly layer: string
+  /** from 1 */
+  readonly iteration: number
+}> {
+  override get message(): string {
+    return `${this.step}: the loss of ${this.layer || "the model"} is not finite from iteration ${this.iteration} on; lower the learning rate, of the scales first if they are learned.`
+  }
+}

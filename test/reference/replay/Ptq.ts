@@ -6,6 +6,7 @@ import { type Case, type Outcome, type Replay, unsupported } from "../Case.ts"
 import { onAsync } from "./Core.ts"
 import * as Calibrated from "./ptq/Calibrated.ts"
 import * as Corrected from "./ptq/Corrected.ts"
+import * as Learned from "./ptq/Learned.ts"
 import * as Network from "./ptq/Network.ts"
 import * as Normalized from "./ptq/Normalized.ts"
 import * as Prepared from "./ptq/Prepared.ts"
@@ -15,6 +16,7 @@ const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, 
   calibration_mode: Calibrated.replayed,
   bias_correction_mode: Corrected.replayed,
   norm_correction_mode: Normalized.replayed,
+  learned_round: Learned.replayed,
   gptq: Rounded.replayed,
   gpfq: Rounded.replayed,
   qronos: Rounded.replayed,
