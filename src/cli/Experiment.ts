@@ -1,13 +1,15 @@
 /**
- * The main job: train float classifiers, quantize them in several ways, measure each before and after training on.
+ * The main job: train float classifiers, quantize them in several ways, measure each before and after training on,
+ * export it and verify what was exported.
  *
- * Room: cli (level 6). Imports: tfjs, effect, `nn`, `train`, `core`, `tensor`, its own room.
+ * Room: cli (level 6). Imports: tfjs, effect, `core`, `exchange`, `nn`, `tensor`, `train`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Option } from "effect"
 import * as Optimizer from "../core/Optimizer.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Dataset from "../exchange/Dataset.ts"
+import * as Onnx from "../exchange/Onnx.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
 import * as Weighted from "../nn/Weighted.ts"
@@ -20,6 +22,7 @@ import { type Network, type Shape, shapes } from "./Network.ts"
 import type * as Networks from "./Networks.ts"
 import * as Progress from "./Progress.ts"
 import { calibrationSteps, type Scheme } from "./Schemes.ts"
+import * as Shipped from "./Shipped.ts"
 
 export interface Plan {
   readonly train: Dataset.Dataset
@@ -36,6 +39,10 @@ export interface Result {
   readonly staircases: ReadonlyArray<Staircase>
   /** the trained state by network */
   readonly states: Readonly<Record<string, Stored.Tensors>>
+  /** what quantized networks became, exported */
+  readonly shipped: ReadonlyArray<Shipped.Shipped>
+  /** the float networks as ONNX files, by their names */
+  readonly floats: Readonly<Record<string, Uint8Array>>
 }
 
 const batchSize = 32
@@ -117,15 +124,27 @@ const float = (shape: Shape, plan: Plan) =>
         weightBytes: weightBytes(network, 32),
         msPerStep
       }
-      return { row, state: yield* State.extract(network.model), histograms: [], staircases: [] }
+      const onnx = yield* Onnx.exportFloat(network.model, { inputShape: Shipped.inputShape(plan.train) })
+      return { row, state: yield* State.extract(network.model), onnx, shipped: [], histograms: [], staircases: [] }
     })
   )
 
+/** How many images a file is compared on. */
+const compared = 500
+
+/** Exports a trained network and says how far its file agrees. */
+const ship = (entry: Networks.Network, model: Layer.Layer, plan: Plan) =>
+  Progress.track(`${entry.name} exported`, 1, ({ update }) =>
+    Effect.tap(Shipped.ship(entry, model, plan.test, compared), ({ certificate }) =>
+      update(1, certificate === undefined ? "not run" : certificate.certified ? "certified" : "NOT certified")
+    )
+  )
+
 /** A quantized network that begins as a trained float one: how good it is at once, and after training on. */
-const quantized = (shape: Shape, scheme: Scheme, state: Stored.Tensors, plan: Plan) =>
+const quantized = (entry: Networks.Network, shape: Shape, scheme: Scheme, state: Stored.Tensors, plan: Plan) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const name = `${shape}-${scheme.name}`
+      const { name } = entry
       const test = Dataset.reader(plan.test)
       const network = yield* shapes[shape](scheme, plan.train, plan.seed)
       yield* State.load(network.model, state, "float")
@@ -139,6 +158,8 @@ const quantized = (shape: Shape, scheme: Scheme, state: Stored.Tensors, plan: Pl
       return {
         row,
         state: yield* State.extract(network.model),
+        onnx: undefined,
+        shipped: [yield* ship(entry, network.model, plan)],
         histograms: yield* histograms(name, network),
         staircases: [yield* staircase(name, network)]
       }
@@ -151,9 +172,9 @@ const family = (shape: Shape, plan: Plan) =>
     const wanted = plan.networks.filter(({ training }) => training.by === "tuning" && training.shape === shape)
     if (wanted.length === 0) return []
     const first = yield* float(shape, plan)
-    const others = yield* Effect.forEach(wanted, ({ training }) =>
-      training.by === "tuning" && training.scheme !== undefined
-        ? Effect.asSome(quantized(shape, training.scheme, first.state, plan))
+    const others = yield* Effect.forEach(wanted, (entry) =>
+      entry.training.by === "tuning" && entry.training.scheme !== undefined
+        ? Effect.asSome(quantized(entry, shape, entry.training.scheme, first.state, plan))
         : Effect.succeedNone
     )
     return [first, ...others.flatMap(Option.toArray)]
@@ -166,6 +187,8 @@ export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
     rows: all.map(({ row }) => row),
     histograms: all.flatMap((one) => one.histograms),
     staircases: all.flatMap((one) => one.staircases),
-    states: Object.fromEntries(all.map(({ row, state }) => [row.name, state]))
+    states: Object.fromEntries(all.map(({ row, state }) => [row.name, state])),
+    shipped: all.flatMap((one) => one.shipped),
+    floats: Object.fromEntries(all.flatMap(({ row, onnx }) => (onnx === undefined ? [] : [[row.name, onnx] as const])))
   } satisfies Result
 })

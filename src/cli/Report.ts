@@ -3,9 +3,11 @@
  *
  * The same data gives the same text: no dates, no random ids.
  *
- * Room: cli (level 6). Imports: ./Charts.
+ * Room: cli (level 6). Imports: `./Charts.ts`, `./Exported.ts`.
  */
 import * as Charts from "./Charts.ts"
+import * as Exported from "./Exported.ts"
+import type { Shipped } from "./Shipped.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 
@@ -18,6 +20,7 @@ export interface ReportData {
   readonly rows: ReadonlyArray<Charts.Row>
   readonly histograms: ReadonlyArray<Charts.Histogram>
   readonly staircases: ReadonlyArray<Charts.Staircase>
+  readonly shipped: ReadonlyArray<Shipped>
 }
 
 // ---- pieces -------------------------------------------------------------------------------------------------
@@ -42,6 +45,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody th { font-size: inherit; line-height: inherit; }
 th:last-child, td:last-child { padding-right: 0; }
 svg { display: block; max-width: 100%; height: auto; }
+tbody th, tbody td { white-space: nowrap; }
 .wide { overflow-x: auto; } .wide svg { min-width: 680px; }
 .many { display: grid; grid-template-columns: repeat(auto-fill, minmax(218px, 1fr)); gap: .6rem 1rem; }
 .few { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: .8rem 1rem; }
@@ -98,6 +102,14 @@ const histograms = (all: ReportData["histograms"]): string =>
     })
     .join("\n")
 
+/** A table whose first column names its rows; an empty name goes on with the row before. */
+const plain = ({ headers, cells }: Exported.Table): string => {
+  const row = ([name = "", ...others]: ReadonlyArray<string>): string =>
+    `<tr><th scope="row">${escapeHtml(name)}</th>${others.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}</tr>`
+  const head = headers.map((header) => `<th scope="col">${escapeHtml(header)}</th>`).join("")
+  return `<div class="wide"><table><thead><tr>${head}</tr></thead>\n<tbody>${cells.map(row).join("\n")}</tbody></table></div>`
+}
+
 const section = (title: string, text: string, content: string): string =>
   content === "" ? "" : `<section><h2>${title}</h2>\n<p>${text}</p>\n${content}\n</section>\n`
 
@@ -124,7 +136,9 @@ trained on for a while with the quantizer in place. Weights are counted as they 
   "Accuracy",
   `The same accuracies as bars: ${key("before", "right after quantizing")}, ${key("after", "after fine-tuning")}. The float network, as trained, has one bar.`,
   data.rows.length === 0 ? "" : `<div class="wide">${Charts.accuracies("accuracies", data.rows)}</div>`
-)}${section(
+)}${Exported.tables(data.shipped)
+  .map((table) => section(escapeHtml(table.title), escapeHtml(table.text), plain(table)))
+  .join("")}${section(
   "Quantizers as functions",
   "What a quantizer (solid) makes of every input. The dashed line is no quantization: the nearer the stairs are to it, the smaller the error; fewer steps need fewer bits.",
   data.staircases.length === 0

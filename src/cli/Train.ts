@@ -1,15 +1,18 @@
 /**
  * The command `breve train`: compares quantizers on two networks, or trains networks of small widths by their recipe.
  *
- * Room: cli (level 6). Imports: tfjs, effect, `backend`, `tensor`, its own room.
+ * Room: cli (level 6). Imports: tfjs, effect, `backend`, `exchange`, `tensor`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Data, Effect, Option, type Scope } from "effect"
+import { Data, Effect, Option, Result, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
+import * as OnnxRuntime from "../exchange/OnnxRuntime.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
+import * as Certified from "./Certified.ts"
 import * as Digits from "./Digits.ts"
 import * as Experiment from "./Experiment.ts"
+import * as Exported from "./Exported.ts"
 import * as Folder from "./Folder.ts"
 import * as Networks from "./Networks.ts"
 import * as Output from "./Output.ts"
@@ -103,38 +106,64 @@ const schemeOf = (wanted: string): Effect.Effect<Schemes.Scheme, Schemes.Unknown
 const beginnings = (networks: ReadonlyArray<Networks.Network>): ReadonlyArray<string> =>
   networks.flatMap(({ training }) => (training.by === "tuning" ? [`${training.shape}-float`] : []))
 
+/** The files of a comparison, by the networks in it. */
+const filesOf = (networks: ReadonlyArray<Networks.Network>): ReadonlyArray<string> => [
+  "report.html",
+  ...new Set([
+    ...beginnings(networks).flatMap((name) => [`${name}.safetensors`, `${name}.onnx`]),
+    ...networks.flatMap(({ name }) =>
+      ["safetensors", "onnx", "qonnx.onnx", "certificate.json"].map((ending) => `${name}.${ending}`)
+    )
+  ])
+]
+
+/** Runs with the runtime that files are verified in, or without it where it is not installed, and says so. */
+const withRuntime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.result(Effect.provide(OnnxRuntime.OnnxRuntime, OnnxRuntime.layer))
+    if (Result.isSuccess(runtime)) return yield* Effect.provideService(work, OnnxRuntime.OnnxRuntime, runtime.success)
+    yield* Progress.print(`files are exported, but not verified: ${runtime.failure.message}`)
+    return yield* work
+  })
+
 const compare = (asked: Asked, networks: ReadonlyArray<Networks.Network>) =>
   Effect.gen(function* () {
-    const names = [...new Set([...beginnings(networks), ...networks.map(({ name }) => name)])]
-    yield* Output.check(asked.out, ["report.html", ...names.map((name) => `${name}.safetensors`)])
+    yield* Output.check(asked.out, filesOf(networks))
     const { train, test } = yield* read(asked)
-    const { rows, files } = yield* withoutLeaks(
-      Effect.gen(function* () {
-        const { epochs, seed } = asked
-        const result = yield* Experiment.run({ train, test, epochs, seed, networks })
-        const settings = [
-          ["data", Option.getOrElse(asked.data, () => drawn)],
-          ["images", `${train.count} to train, ${test.count} to test`],
-          ["epochs", `${epochs}`],
-          ["seed", `${seed}`],
-          ["backend", tf.getBackend()]
-        ] as const
-        const report = Report.html({ title: "Digits, quantized", settings, ...result })
-        const encoded = Object.entries(result.states).map(
-          ([name, state]) => [`${name}.safetensors`, Saved.encode(name, train, state)] as const
-        )
-        return { rows: result.rows, files: { "report.html": report, ...Object.fromEntries(encoded) } }
-      })
+    const { epochs, seed } = asked
+    const result = yield* withoutLeaks(withRuntime(Experiment.run({ train, test, epochs, seed, networks })))
+    const settings = [
+      ["data", Option.getOrElse(asked.data, () => drawn)],
+      ["images", `${train.count} to train, ${test.count} to test`],
+      ["epochs", `${epochs}`],
+      ["seed", `${seed}`],
+      ["backend", tf.getBackend()]
+    ] as const
+    const states = Object.entries(result.states).map(
+      ([name, state]) => [`${name}.safetensors`, Saved.encode(name, train, state)] as const
     )
+    const floats = Object.entries(result.floats).map(([name, bytes]) => [`${name}.onnx`, bytes] as const)
     const headers = ["network", "accuracy", "after fine-tuning", "weight bytes", "ms per step"]
-    const cells = rows.map((row) => [
+    const cells = result.rows.map((row) => [
       row.name,
       percent(row.accuracyBefore),
       percent(row.accuracyAfter),
       `${row.weightBytes}`,
       row.msPerStep === undefined ? "–" : row.msPerStep.toFixed(1)
     ])
-    yield* finish(asked.out, headers, cells, files)
+    yield* Output.writeAll(asked.out, {
+      "report.html": Report.html({ title: "Digits, quantized", settings, ...result }),
+      ...Object.fromEntries([...states, ...floats]),
+      ...Object.assign({}, ...result.shipped.map(({ files }) => files))
+    })
+    yield* Progress.print(`\n${Progress.table(headers, cells)}`)
+    for (const { title, headers: names, cells: rows, text } of Exported.tables(result.shipped))
+      yield* Progress.print(`\n${title}\n\n${Progress.table(names, rows)}\n\n${text}`)
+    yield* Progress.print(
+      `\nwritten to ${asked.out}: report.html, and for each network its state, files and certificate`
+    )
+    const failed = result.shipped.find(({ certificate }) => certificate?.certified === false)?.certificate
+    if (failed !== undefined) return yield* Certified.failureOf(failed)
   })
 
 // ---- networks trained ---------------------------------------------------------------------------------------

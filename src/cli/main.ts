@@ -1,18 +1,20 @@
 #!/usr/bin/env node
 /**
- * The command line of breve: `breve train` and `breve inspect`.
+ * The command line of breve: `breve train`, `breve export`, `breve verify` and `breve inspect`.
  *
  * Room: cli (level 6). Imports: effect, its own room.
  */
 import { Effect, Layer, pipe } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
+import * as Export from "./Export.ts"
 import * as Inspect from "./Inspect.ts"
 import * as Node from "./Node.ts"
 import * as Train from "./Train.ts"
+import * as Verify from "./Verify.ts"
 
 const breve = Command.make("breve").pipe(
   Command.withDescription("Quantizers for neural networks as composable values."),
-  Command.withSubcommands([Train.command, Inspect.command])
+  Command.withSubcommands([Train.command, Export.command, Verify.command, Inspect.command])
 )
 
 // effect's own wizard asks questions, and this terminal reads no answers

@@ -153,5 +153,9 @@ const readModel = (message: Message): OnnxModel.Model => {
 export const decode = (bytes: Uint8Array, file = "the ONNX model"): Effect.Effect<OnnxModel.Model, MalformedFile> =>
   Effect.try({
     try: () => readModel(Protobuf.decode("ModelProto", bytes)),
-    catch: (cause) => new MalformedFile({ file, reason: cause instanceof Error ? cause.message : String(cause) })
+    catch: (cause) =>
+      new MalformedFile({
+        file,
+        reason: `is no ONNX model, or has parts that are not read here: ${cause instanceof Error ? cause.message : cause}`
+      })
   })

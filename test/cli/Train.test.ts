@@ -78,9 +78,17 @@ describe("breve train", () => {
     expect(said.match(/^(mlp|cnn)-(float|int4) .*%/gm)).toHaveLength(4)
     const files = (await readdir(at("compared"))).sort()
     expect(files).toEqual([
+      "cnn-float.onnx",
       "cnn-float.safetensors",
+      "cnn-int4.certificate.json",
+      "cnn-int4.onnx",
+      "cnn-int4.qonnx.onnx",
       "cnn-int4.safetensors",
+      "mlp-float.onnx",
       "mlp-float.safetensors",
+      "mlp-int4.certificate.json",
+      "mlp-int4.onnx",
+      "mlp-int4.qonnx.onnx",
       "mlp-int4.safetensors",
       "report.html"
     ])
