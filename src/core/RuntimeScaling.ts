@@ -244,6 +244,7 @@ export const RuntimeDynamicStatsScaling = Brick.component(
     const {
       parts,
       init,
+      clamped,
       restrictClamp,
       threshold: restrictedThreshold
     } = Restricted.make({
@@ -269,7 +270,8 @@ export const RuntimeDynamicStatsScaling = Brick.component(
           const onTrial = state.trial?.scale
           const [s, afterStats] =
             onTrial === undefined ? Brick.call(statsImpl, state, "statsImpl", view.apply(x)) : [onTrial, {}]
-          const scale = tf.div(restrictClamp(init(s)), magnitude(restrictedThreshold(threshold)))
+          // the minimum comes first, too: the same scale, but the logarithm of 0 would have no gradient
+          const scale = tf.div(restrictClamp(init(clamped(s))), magnitude(restrictedThreshold(threshold)))
           const shaped = tf.reshape(scale, [...given.dynamicScalingBroadcastableShape(x.shape)])
           return [shaped, Brick.remembered(state.memory, { statsImpl: afterStats })] as const
         }

@@ -3,7 +3,7 @@
  *
  * `Suite.ts` makes tests of one; `npm run laws` runs the good subjects of all packs (`Packs.ts`).
  */
-import { Effect, type Scope } from "effect"
+import { Effect, ManagedRuntime, type Scope } from "effect"
 import * as Law from "../../laws/Law.ts"
 import * as Backend from "../../src/backend/Backend.ts"
 
@@ -21,8 +21,10 @@ export interface Pack<S> {
   readonly runs: number
 }
 
+/** The backend starts once for all. */
+const runtime = ManagedRuntime.make(Backend.layer)
 const run = <A>(program: Effect.Effect<A, unknown, Scope.Scope | Backend.Backend>): Promise<A> =>
-  Effect.runPromise(Effect.provide(Effect.scoped(program), Backend.layer))
+  runtime.runPromise(Effect.scoped(program))
 
 /** What a law says of a subject that is made for it. */
 export const verdict = <S>(law: Law.Law<S>, subject: Made<S>, options: Law.Options): Promise<Law.Verdict> =>

@@ -1,0 +1,266 @@
+/**
+ * The laws of gradients through a tensor quantizer: the straight-through rule that it states, and what it learns.
+ *
+ * Room: laws. Imports: tfjs, `tensor`, fast-check, its own room.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import * as fc from "fast-check"
+import * as Gradient from "../src/tensor/Gradient.ts"
+import * as Tree from "../src/tensor/Tree.ts"
+import * as Claims from "./Claims.ts"
+import * as Look from "./Look.ts"
+import * as QuantizerLaw from "./QuantizerLaw.ts"
+import * as Sample from "./Sample.ts"
+import * as Subject from "./Subject.ts"
+
+const { equal, every, look, onGrid, positionOf, tidied, unitsOf } = Look
+
+// ---- gradients in numbers -----------------------------------------------------------------------------------
+
+interface Gradients {
+  /** absent: nothing flows back */
+  readonly dx: Float32Array | undefined
+  readonly shape: ReadonlyArray<number> | undefined
+  /** what is learned by name, and its gradient */
+  readonly learned: ReadonlyArray<{
+    readonly name: string
+    readonly value: Float32Array
+    readonly gradient: Float32Array | undefined
+  }>
+}
+
+/** The gradients of `sum(dy * q(x))`. */
+const gradientsOf = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients =>
+  tidied(() => {
+    const leaves = Tree.leaves(ready.state.parameters)
+    const upstream = Sample.toTensor({ shape: x.shape, values: dy })
+    const loss = ([input, ...parameters]: ReadonlyArray<tf.Tensor>): tf.Tensor => {
+      const named = new Map(leaves.map(([name], i) => [name, parameters[i] as tf.Tensor]))
+      const state = {
+        ...ready.state,
+        parameters: Tree.map(ready.state.parameters, (leaf, name) => named.get(name) ?? leaf)
+      }
+      const { value } = Subject.quantize({ ...ready, state }, input as tf.Tensor)
+      return tf.sum(tf.mul(value, upstream)) as tf.Tensor
+    }
+    const inputs = [Sample.toTensor(x), ...leaves.map(([, leaf]) => leaf)]
+    const { gradients } = Gradient.valueAndGradients(loss, inputs)
+    const numbers = (one: tf.Tensor | null | undefined): Float32Array | undefined =>
+      one ? Float32Array.from(one.dataSync()) : undefined
+    return {
+      dx: numbers(gradients[0]),
+      shape: gradients[0]?.shape,
+      learned: leaves.map(([name, leaf], i) => ({
+        name,
+        value: Float32Array.from(leaf.dataSync()),
+        gradient: numbers(gradients[i + 1])
+      }))
+    }
+  })
+
+/** What is multiplied with each value: whole numbers, none of them 0, so that nothing is lost in them. */
+const upstream = (ready: Subject.Ready): fc.Arbitrary<Float32Array> =>
+  fc.record({ from: fc.integer({ min: 1, max: 7 }), by: fc.integer({ min: 0, max: 5 }) }).map(({ from, by }) => {
+    const n = ready.shape.reduce((a, b) => a * b, 1)
+    return Float32Array.from({ length: n }, (_, i) => ((from + by * i) % 7) + 1)
+  })
+const flowing = (ready: Subject.Ready) => ({ x: QuantizerLaw.inputs(ready), dy: upstream(ready) })
+
+/** Elements that no statistic picks out: neither the largest nor the smallest of those that have a scale together. */
+const unremarkable = (ready: Subject.Ready, { values }: Sample.Sample): ((i: number) => boolean) => {
+  if (!Claims.follows(ready.promised.facts)) return () => true
+  const { scale } = ready.promised.facts
+  const last = ready.shape.at(-1) ?? 1
+  const byChannel = scale?.statistic?.includes("channels'") === true
+  const units = byChannel ? [...values.keys()].map((i) => i % last) : unitsOf(ready.promised.facts, ready.shape)
+  const extremes = new Map<number, { low: number; high: number; size: number }>()
+  for (const [i, unit] of units.entries()) {
+    const v = values[i] as number
+    const { low, high, size } = extremes.get(unit) ?? { low: 0, high: v, size: 0 }
+    extremes.set(unit, { low: Math.min(low, v), high: Math.max(high, v), size: Math.max(size, Math.abs(v)) })
+  }
+  return (i) => {
+    const { low, high, size } = extremes.get(units[i] as number) ?? { low: 0, high: 0, size: 0 }
+    const v = values[i] as number
+    return v > low && v < high && Math.abs(v) < size
+  }
+}
+
+const close = (a: number, b: number, relative: number): boolean =>
+  Math.abs(a - b) <= relative * Math.max(Math.abs(a), Math.abs(b), 2 ** -60)
+
+// ---- laws ---------------------------------------------------------------------------------------------------
+
+/** A gradient for each element of the input, and numbers all of them. */
+export const finite: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "gradient",
+    states: "shape(dx) = shape(x), and dx and the gradient of all that is learned are finite",
+    claimed: "always, on finite tensors that have a scale",
+    conditions: []
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    if (onGrid(seen).length < seen.x.length) return true
+    const { dx, shape, learned } = gradientsOf(ready, x, dy)
+    if (dx === undefined || shape === undefined) return "nothing flows back to x"
+    if (!tf.util.arraysEqual([...shape], [...x.shape])) return `the gradient has the shape [${shape.join(", ")}]`
+    const wrong = learned.find(({ gradient }) => gradient?.some((g) => !Number.isFinite(g)))
+    if (wrong !== undefined)
+      return `the gradient of ${wrong.name} is ${wrong.gradient?.find((g) => !Number.isFinite(g))}`
+    return every(x.values.keys(), seen, (i) => !Number.isFinite(dx[i]) && `with the gradient ${dx[i]}`)
+  }
+)
+
+/** Where nothing is cut off, the gradient passes as if nothing had been rounded. */
+export const inside: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "straight through",
+    states: "dx_i = dy_i s_i/s'_i where low < u_i < high, s' the scale that rounds, x_i no extreme of a statistic",
+    claimed: "of integers whose scale is fixed or follows extremes",
+    conditions: [Claims.straight]
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+    const { dx } = gradientsOf(ready, x, dy)
+    const plain = unremarkable(ready, x)
+    const within = onGrid(seen).filter(
+      (i) => plain(i) && positionOf(seen, i) > low + 0.01 && positionOf(seen, i) < high - 0.01
+    )
+    return every(within, seen, (i) => {
+      const wanted = ((dy[i] as number) * (seen.scale[i] as number)) / (seen.preScale[i] as number)
+      return !close(dx?.[i] ?? 0, wanted, 1e-5) && `with the gradient ${dx?.[i]} where ${wanted} flows in`
+    })
+  }
+)
+
+/** Beyond the range the gradient stops, or passes, as the clamp says. */
+export const beyond: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "beyond the range",
+    states: "dx_i = 0 (TensorClamp) or dy_i s_i/s'_i (TensorClampSte) where u_i < low - 1 or u_i > high + 1",
+    claimed: "of integers whose scale is fixed or follows extremes, and whose clamp is one of these",
+    conditions: [Claims.straight, Claims.knownClamp]
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+    const { dx } = gradientsOf(ready, x, dy)
+    const plain = unremarkable(ready, x)
+    const out = onGrid(seen).filter(
+      (i) => plain(i) && (positionOf(seen, i) < low - 1 || positionOf(seen, i) > high + 1)
+    )
+    return every(out, seen, (i) => {
+      const passed = ((dy[i] as number) * (seen.scale[i] as number)) / (seen.preScale[i] as number)
+      const wanted = ready.promised.clamp === "passes" ? passed : 0
+      return !close(dx?.[i] ?? 0, wanted, 1e-5) && `with the gradient ${dx?.[i]}, not ${wanted}`
+    })
+  }
+)
+
+/** Twice as much from above is twice as much below. */
+export const linear: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "linear gradient",
+    states: "dx(2^k dy) = 2^k dx(dy), and so for all that is learned",
+    claimed: "always",
+    conditions: [],
+    weight: 3
+  },
+  (ready) => ({ ...flowing(ready), k: fc.integer({ min: -4, max: 4 }) }),
+  (ready, { x, dy, k }) => {
+    const seen = look(ready, x)
+    const [one, many] = [
+      gradientsOf(ready, x, dy),
+      gradientsOf(
+        ready,
+        x,
+        dy.map((v) => v * 2 ** k)
+      )
+    ]
+    const wrong = one.learned.find(({ gradient }, j) =>
+      gradient?.some((g, i) => !equal(g * 2 ** k, many.learned[j]?.gradient?.[i]))
+    )
+    if (wrong !== undefined) return `the gradient of ${wrong.name} is not ${2 ** k} times as large`
+    return every(x.values.keys(), seen, (i) => {
+      const [a, b] = [one.dx?.[i] ?? 0, many.dx?.[i] ?? 0]
+      return !equal(a * 2 ** k, b) && `with the gradients ${a}, and ${b} for ${2 ** k} times as much`
+    })
+  }
+)
+
+/** What the scale that is learned has to do with its gradient: both sides are what one relative step changes. */
+const relativeStep = ({ learned }: Gradients): number =>
+  learned
+    .filter(({ name }) => name.startsWith("scalingImpl"))
+    .reduce((sum, { value, gradient }) => sum + value.reduce((s, v, i) => s + v * (gradient?.[i] ?? 0), 0), 0)
+
+/** The gradient of a learned scale is that of learned step sizes. */
+export const learnedScale: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "learned scale",
+    states: "sum(p dp) = sum(dy (q(x) - x [inside])), p the learned scales",
+    claimed: "of integers with a learned float scale and no zero-point",
+    conditions: [Claims.straight, Claims.learnedScale, Claims.knownClamp]
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+    const terms = [...x.values.keys()].map((i) => {
+      const code = Math.round(Look.codeOf(seen, i))
+      // at the very ends it depends on how the position is rounded whether it lies inside
+      const rounded = positionOf(seen, i)
+      if (Math.abs(Math.abs(rounded - code) - 0.5) < 1e-3) return undefined
+      const clamped = (code === low && rounded < low - 0.5) || (code === high && rounded > high + 0.5)
+      const through = !clamped || ready.promised.clamp === "passes"
+      return (dy[i] as number) * ((seen.value[i] as number) - (through ? (x.values[i] as number) : 0))
+    })
+    if (terms.includes(undefined)) return true
+    const wanted = terms.reduce<number>((sum, term) => sum + (term ?? 0), 0)
+    const found = relativeStep(gradientsOf(ready, x, dy))
+    const size = x.values.reduce(
+      (sum, v, i) => sum + (dy[i] as number) * (Math.abs(v) + Math.abs(seen.value[i] as number)),
+      0
+    )
+    return Math.abs(found - wanted) <= 2e-5 * size || `one relative step of the scales changes ${found}, not ${wanted}`
+  }
+)
+
+/** Where q is smooth in its learned scales, beyond the range, their gradient is what finite differences tell. */
+export const differences: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "finite differences",
+    states: "sum(p dp) = (L(p (1 + h)) - L(p (1 - h))) / 2h, L = sum(dy q(x)), all x beyond the range",
+    claimed: "of learned float scales without a zero-point",
+    conditions: [Claims.learnedScale, Claims.saturating]
+  },
+  (ready) => ({ signs: fc.nat(255), dy: upstream(ready) }),
+  (ready, { signs, dy }) => {
+    const [, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 1]
+    const far = 100 * high * ready.step
+    const x = Sample.make(
+      ready.shape,
+      dy.map((_, i) => ((signs >> (i % 8)) & 1 ? -far : far))
+    )
+    const h = 2 ** -6
+    const moved = (by: number): number => {
+      const parameters = Tree.map(ready.state.parameters, (leaf, name) =>
+        name.startsWith("scalingImpl") ? tf.mul(leaf, by) : leaf
+      )
+      const { value } = look({ ...ready, state: { ...ready.state, parameters } }, x)
+      return value.reduce((sum, v, i) => sum + v * (dy[i] as number), 0)
+    }
+    const wanted = tidied(() => (moved(1 + h) - moved(1 - h)) / (2 * h))
+    const found = relativeStep(gradientsOf(ready, x, dy))
+    const size = dy.reduce((sum, v) => sum + v * high * ready.step, 0)
+    return Math.abs(found - wanted) <= 1e-4 * size || `finite differences tell ${wanted}, the gradient ${found}`
+  }
+)
+
+/** Every law of gradients. */
+export const all: ReadonlyArray<QuantizerLaw.Any> = [finite, inside, beyond, linear, learnedScale, differences]

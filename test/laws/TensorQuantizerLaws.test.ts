@@ -1,0 +1,4 @@
+import { suite } from "./Suite.ts"
+import { pack } from "./TensorQuantizerPack.ts"
+
+suite(pack)
