@@ -16,6 +16,7 @@ import * as QuantTensor from "./QuantTensorPack.ts"
 import * as Resolution from "./ResolutionPack.ts"
 import * as Rounding from "./RoundingPack.ts"
 import * as State from "./StatePack.ts"
+import * as TensorQuantizer from "./TensorQuantizerPack.ts"
 
 export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Backends.pack),
@@ -34,5 +35,6 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Resolution.pack),
   Pack.any(Rounding.pack),
   Pack.any(Rounding.stochastic),
-  Pack.any(State.pack)
+  Pack.any(State.pack),
+  Pack.any(TensorQuantizer.pack)
 ]
