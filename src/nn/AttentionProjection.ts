@@ -93,7 +93,7 @@ export const make = (place: Place, options: Given): Effect.Effect<Weighted.Weigh
     fanIn: inFeatures,
     outChannels: outFeatures,
     outputChannelAxis: 1,
-    products: inFeatures,
+    products: () => inFeatures,
     origins: originsOf(name),
     initial: () => initial(place),
     formula: (x, weight, bias) => Linalg.linear(x, weight, bias)

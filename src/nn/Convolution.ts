@@ -64,7 +64,7 @@ const made = (
       fanIn: product(kernelSize) * (inChannels / groups),
       outChannels,
       outputChannelAxis: kernelSize.length + 1,
-      products: product(kernelSize) * (inChannels / groups),
+      products: (weight) => product(weight.slice(0, -1)),
       check: () =>
         Weightless.wrongIn(kind, {
           inChannels: [inChannels],
@@ -74,7 +74,8 @@ const made = (
           dilations
         }) ?? Weighted.wholeGroups(kind, inChannels, outChannels, groups),
       formula: (x, weight, bias) => {
-        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
+        const channels = (weight.shape.at(-2) as number) * groups
+        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), channels])
         return formula(x, weight, bias)
       }
     },

@@ -50,18 +50,19 @@ export const quantLinear = <
       fanIn: options.inFeatures,
       outChannels: options.outFeatures,
       outputChannelAxis: 1,
-      products: options.inFeatures,
+      products: ([inFeatures = 0]) => inFeatures,
       check: () =>
         Weightless.wrongIn("QuantLinear", {
           inFeatures: [options.inFeatures],
           outFeatures: [options.outFeatures]
         }),
       formula: (x, weight, bias) => {
-        Weightless.expectShape("QuantLinear", x, ["...", options.inFeatures])
+        const [inFeatures, outFeatures] = weight.shape as [number, number]
+        Weightless.expectShape("QuantLinear", x, ["...", inFeatures])
         const rows = x.shape.slice(0, -1)
-        const flat = rows.length === 1 ? x : tf.reshape(x, [product(rows), options.inFeatures])
+        const flat = rows.length === 1 ? x : tf.reshape(x, [product(rows), inFeatures])
         const y = Linalg.linear(flat as tf.Tensor2D, weight as tf.Tensor2D, bias as tf.Tensor1D | undefined)
-        return rows.length === 1 ? y : tf.reshape(y, [...rows, options.outFeatures])
+        return rows.length === 1 ? y : tf.reshape(y, [...rows, outFeatures])
       }
     },
     options as unknown as Weighted.Erased

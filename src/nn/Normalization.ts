@@ -126,10 +126,10 @@ export const quantScaleBias = <
       fanIn: 1,
       outChannels: channels,
       outputChannelAxis: 0,
-      products: 1,
+      products: () => 1,
       initial: () => ({ weight: tf.ones([channels]), bias: tf.zeros([channels]) }),
       formula: (x, weight, bias) => {
-        Weightless.expectShape("QuantScaleBias", x, ["...", channels])
+        Weightless.expectShape("QuantScaleBias", x, ["...", weight.shape[0] as number])
         const y = tf.mul(x, weight)
         return bias === undefined ? y : tf.add(y, bias)
       }

@@ -84,7 +84,8 @@ const made = (
       fanIn: product(kernelSize) * (outChannels / groups),
       outChannels,
       outputChannelAxis: kernelSize.length,
-      products: QuantTensor.transposedProducts(kernelSize, apart(strides, dilations), inChannels, groups),
+      products: (weight) =>
+        QuantTensor.transposedProducts(kernelSize, apart(strides, dilations), weight.at(-1) as number, groups),
       perOutput: (weight) => perGroup(weight, kernelSize.length, groups),
       check: () =>
         Weightless.wrongIn(kind, {
@@ -103,7 +104,8 @@ const made = (
               reason: `must be a whole number less than the stride or the dilation; on axis ${tooMuch} it is ${outputPadding[tooMuch]}`
             })),
       formula: (x, weight, bias) => {
-        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), inChannels])
+        const channels = weight.shape.at(-1) as number
+        Weightless.expectShape(kind, x, ["n", ...Weightless.imageAxes(kernelSize.length), channels])
         return ConvolutionTransposed.convTranspose(x, weight, lie, bias)
       }
     },

@@ -63,8 +63,14 @@ export interface Weighted extends Layer.Layer {
   readonly biasQuant: QuantProxy | undefined
   readonly inputQuant: QuantProxy | undefined
   readonly outputQuant: QuantProxy | undefined
+  /** a layer of the same formula with these quantizers and no others, which begins as this one once began */
+  readonly remade: (quantizers: Quantizers) => Effect.Effect<Weighted, Layer.BuildError, Scope.Scope>
 }
 
+/** The quantizers of a layer; one that is absent is none. */
+export type Quantizers = Omit<Erased, "seed" | "initialBound" | "hasBias">
+
+/** What a layer is made of. The channels are those of the weight that it has at a time; at first those of `weightShape`. */
 export interface Shape {
   readonly kind: string
   readonly form?: Form
@@ -72,8 +78,8 @@ export interface Shape {
   readonly fanIn: number
   readonly outChannels: number
   readonly outputChannelAxis: number
-  /** how many products an output sums */
-  readonly products: number
+  /** how many products an output sums, with a weight of this shape */
+  readonly products: (weight: ReadonlyArray<number>) => number
   /** the initial weight and bias, if they are not drawn at random */
   readonly initial?: () => { readonly weight: tf.Tensor; readonly bias: tf.Tensor }
   /** where weight and bias stand in a PyTorch state dict, if not where they are expected */
@@ -155,6 +161,17 @@ const accumulated = (y: tf.Tensor, about: Parameters<typeof QuantTensor.products
     : missing("input or weight have zero-points, or scales that vary within a sum: give outputQuant")
 }
 
+/** A layer's own parameters. */
+interface Own {
+  readonly weight: tf.Tensor
+  readonly bias?: tf.Tensor
+}
+
+/** The options that there are. */
+const given = (
+  options: { readonly [Name in "seed" | "initialBound" | "hasBias"]?: Erased[Name] | undefined }
+): Erased => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
 /** Makes a layer with a weight; it lives in the surrounding Scope. */
 export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -165,16 +182,12 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       ({ parameters }) => Effect.sync(() => tf.dispose(parameters as tf.TensorContainer))
     )
     const own = yield* LeasedRef.make(Cell.own(first, shape.origins ?? {}))
-    const { kind, outChannels, outputChannelAxis } = shape
+    const { kind, outputChannelAxis } = shape
+    const parts = shape.outChannels / (shape.weightShape[outputChannelAxis] as number)
+    const channelsOf = (weight: tf.Tensor): number => (weight.shape[outputChannelAxis] as number) * parts
     const module: TrackedModule = (candidates): Module => {
-      const { weight, bias } = candidates(own) ?? LeasedRef.current(own).parameters
-      return {
-        kind,
-        weight: weight as tf.Tensor,
-        bias: bias as tf.Tensor | undefined,
-        outChannels,
-        outputChannelAxis
-      }
+      const { weight, bias } = (candidates(own) ?? LeasedRef.current(own).parameters) as unknown as Own
+      return { kind, weight, bias, outChannels: channelsOf(weight), outputChannelAxis }
     }
     const perOutput = shape.perOutput ?? ((weight: Layer.Value): Layer.Value => weight)
     const slot = Slot.proxyFor
@@ -201,27 +214,20 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
     ): readonly [Layer.Value, Layer.States] =>
       proxy === undefined ? [x, states] : Layer.quantize(states, proxy, QuantTensor.dequantized(x), mode, external)
     const apply: Layer.Layer["apply"] = (states, x, mode) => {
-      const { parameters } = Layer.stateOf(states, own)
-      const bias = parameters.bias as tf.Tensor | undefined
+      const { weight: plain, bias } = Layer.stateOf(states, own).parameters as unknown as Own
       const [input, afterInput] = through(inputQuant, states, x, mode)
-      const [weight, afterWeight] = through(
-        weightQuant,
-        afterInput,
-        parameters.weight as tf.Tensor,
-        mode,
-        formatOf(input)
-      )
+      const [weight, afterWeight] = through(weightQuant, afterInput, plain, mode, formatOf(input))
       const [offset, afterBias] =
         bias === undefined || biasQuant === undefined
           ? [bias, afterWeight]
-          : through(biasQuant, afterWeight, bias, mode, productsOf(input, perOutput(weight), shape.outChannels))
+          : through(biasQuant, afterWeight, bias, mode, productsOf(input, perOutput(weight), channelsOf(plain)))
       const value = QuantTensor.dequantized
       const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
       const [output, after] = through(outputQuant, afterBias, y, mode)
       if (options.returnQuantTensor !== true) return [value(output), after]
       if (QuantTensor.isQuantTensor(output)) return [output, after]
       if (Layer.mayBePlain(mode) && !(integral(input) && integral(weight))) return [output, after]
-      const { products } = shape
+      const products = shape.products(plain.shape)
       const about = {
         input,
         weight: perOutput(weight),
@@ -233,7 +239,11 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       return [accumulated(y, about), after]
     }
     const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
-    return { kind, ...(shape.form && { form: shape.form }), own, outputChannelAxis, cells, proxies, ...named, apply }
+    const { seed, initialBound, hasBias } = options
+    const remade: Weighted["remade"] = (quantizers) =>
+      make(shape, { weightQuant: null, ...quantizers, ...given({ seed, initialBound, hasBias }) })
+    const about = { kind, ...(shape.form && { form: shape.form }), own, outputChannelAxis }
+    return { ...about, cells, proxies, ...named, apply, remade }
   })
 
 /**

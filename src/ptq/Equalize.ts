@@ -79,7 +79,11 @@ export const sinkOf = (weights: Prepare.Weights, { own, form, inputs = [] }: Par
 // ---- factors ------------------------------------------------------------------------------------------------
 
 /** The factors of a side, 1 where it has none. */
-const spread = ({ channels }: Region, numbers: ReadonlyArray<number>, factors: ArrayLike<number>): Float32Array => {
+export const spread = (
+  { channels }: Region,
+  numbers: ReadonlyArray<number>,
+  factors: ArrayLike<number>
+): Float32Array => {
   const places = new Map(channels.map((number, i) => [number, i]))
   return Float32Array.from(numbers, (number) => {
     const at = places.get(number)

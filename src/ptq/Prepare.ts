@@ -11,7 +11,8 @@ import * as Calls from "../nn/Calls.ts"
 import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as Model from "../nn/Model.ts"
-import type * as Cell from "../proxy/Cell.ts"
+import * as Normalization from "../nn/Normalization.ts"
+import * as Cell from "../proxy/Cell.ts"
 import { NonFiniteWeights, type ResolutionError, ShapeMismatch, UnknownStructure } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
@@ -156,6 +157,12 @@ export const rewritten = <M extends Layer.Stateful>(
     }
   )
 }
+
+/** A layer that multiplies each channel with a factor. */
+export const scaling = (factors: Float32Array): Effect.Effect<Layer.Layer, Layer.BuildError, Scope.Scope> =>
+  Effect.tap(Normalization.quantScaleBias({ channels: factors.length, weightQuant: null, hasBias: false }), ({ own }) =>
+    Effect.sync(() => Cell.commit(own, { parameters: { weight: tf.tensor1d(factors) }, memory: {} }))
+  )
 
 /** The same model with other layers in the place of some; each layer that is no model itself is asked for with its path. */
 export const replacing = <M extends Layer.Stateful>(

@@ -29,7 +29,6 @@ export interface Part {
 /** A layer without a weight, through which a factor does not pass, and the numbers of its output's channels. */
 export interface Act {
   readonly name: string
-  readonly layer: Layer.Layer
   readonly outputs: Numbers
 }
 
@@ -93,7 +92,7 @@ interface Walk {
   /** the numbers of the channels of each value, which are its last axis */
   readonly values: Map<tf.Tensor, Numbers>
   readonly parts: Map<Cell.Cell, Part>
-  readonly acts: Map<Layer.Layer, Act>
+  readonly acts: Map<string, Act>
 }
 
 const lastOf = (x: tf.Tensor): number => x.shape.at(-1) ?? 1
@@ -118,10 +117,10 @@ const throughPart = (walk: Walk, call: Call, form: Channels.Channelled, own: Cel
   return part.outputs
 }
 
-const throughAct = ({ classes, acts }: Walk, { layer, path, outputs }: Call, x: Numbers): Numbers => {
+const throughAct = ({ classes, acts }: Walk, { path, outputs }: Call, x: Numbers): Numbers => {
   fix(classes, x)
-  const act = acts.get(layer) ?? { name: path, layer, outputs: fresh(classes, lastOf(outputs[0] as tf.Tensor)) }
-  acts.set(layer, act)
+  const act = acts.get(path) ?? { name: path, outputs: fresh(classes, lastOf(outputs[0] as tf.Tensor)) }
+  acts.set(path, act)
   return act.outputs
 }
 

@@ -5,17 +5,19 @@
  * Parameters and outputs: 1e-5 of the largest one, since factors are found again and again in float32.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, type Scope } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import * as QuantTensor from "../../../../src/core/QuantTensor.ts"
 import * as Layer from "../../../../src/nn/Layer.ts"
 import * as Model from "../../../../src/nn/Model.ts"
 import * as State from "../../../../src/nn/State.ts"
+import * as ActivationEqualize from "../../../../src/ptq/ActivationEqualize.ts"
 import * as ClipWeights from "../../../../src/ptq/ClipWeights.ts"
 import * as Equalize from "../../../../src/ptq/Equalize.ts"
 import * as MergeBatchNorm from "../../../../src/ptq/MergeBatchNorm.ts"
 import * as MergeLayerNorm from "../../../../src/ptq/MergeLayerNorm.ts"
 import * as Prepare from "../../../../src/ptq/Prepare.ts"
 import type * as Ptq from "../../../../src/ptq/Ptq.ts"
+import * as SplitChannels from "../../../../src/ptq/SplitChannels.ts"
 import type { Case, Outcome } from "../../Case.ts"
 import { tensorOf } from "../Core.ts"
 import * as Layout from "../layers/Layout.ts"
@@ -76,8 +78,19 @@ const optionsOf = (given: any): Omit<Equalize.Options, "input"> => ({
 })
 
 /** The step of a case. */
-const stepOf = ({ config }: Case, input: Prepare.Example): Ptq.Step<unknown> => {
+const stepOf = ({ config, inputs }: Case, input: Prepare.Example): Ptq.Step<unknown> => {
   switch (config.op) {
+    case "activation_equalization_mode": {
+      const batches = Stream.fromIterable((inputs.x as ReadonlyArray<unknown>).map(Network.image))
+      const { alpha, add_mul_node: insert, co_optimize_act_weights: coOptimize } = config
+      return config.layerwise
+        ? ActivationEqualize.layerwise(batches, { alpha })
+        : ActivationEqualize.equalize(batches, { input, alpha, insert, coOptimize })
+    }
+    case "GraphChannelSplitting": {
+      const { split_ratio: ratio, split_input: inputs } = config.arguments
+      return SplitChannels.splitChannels({ input, ratio, inputs })
+    }
     case "EqualizeGraph":
       return Equalize.equalize({ input, ...optionsOf(config.arguments) })
     case "MergeBatchNorm":
@@ -88,6 +101,9 @@ const stepOf = ({ config }: Case, input: Prepare.Example): Ptq.Step<unknown> => 
       return ClipWeights.clip({ threshold: config.threshold })
   }
 }
+
+/** The names that the reference gives to what is inserted. */
+const theirNames = (name: string): string => name.replace(/^(\d+)\.scale\.weight$/, "_$1act_eq_mul.weight")
 
 const floatOf = (model: Layer.Layer, x: tf.Tensor): Effect.Effect<tf.Tensor, Layer.InputError> =>
   Effect.map(Layer.forward(model, x, Layer.without(Layer.evaluation)), (y) => Network.back(QuantTensor.dequantized(y)))
@@ -111,11 +127,15 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
     const layers = layersOf(testCase)
     const model = yield* made(testCase)
     const found: Array<Difference> = []
-    const x = inputs.x === undefined ? tf.zeros([1, 1]) : Network.image(inputs.x)
+    const first = Array.isArray(inputs.x) ? inputs.x[0] : inputs.x
+    const x = first === undefined ? tf.zeros([1, 1]) : Network.image(first)
     if (inputs.x !== undefined) found.push(...near("out before", outputs.out_before, yield* floatOf(model, x), 1e-5))
     if (outputs.regions !== undefined) found.push(...(yield* regionsOf(testCase, model, x)))
     const next = yield* stepOf(testCase, x)(model)
-    const parameters = yield* State.parameters(next)
+    const renamed = testCase.config.layerwise === false ? theirNames : (name: string): string => name
+    const parameters = Object.fromEntries(
+      Object.entries(yield* State.parameters(next)).map(([name, value]) => [renamed(name), value])
+    )
     const names = Object.keys(parameters).toSorted()
     const wanted = Object.keys(outputs.params_after).toSorted()
     if (JSON.stringify(names) !== JSON.stringify(wanted))
