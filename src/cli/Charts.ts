@@ -57,7 +57,7 @@ export const colours = {
 const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 /** An axis with its name in the middle, thin rules and small figures. */
-const axis = (name: string, gap: number) => ({
+export const axis = (name: string, gap: number) => ({
   name,
   nameLocation: "middle",
   nameGap: gap,
@@ -81,7 +81,14 @@ const short = (value: number): string => `${Number(value.toPrecision(3))}`
 /** Ids that echarts makes, and where it refers to them. */
 const generated = /(?<=\bid="|url\(#)zr\d+-c\d+\b/g
 
-const svg = (name: string, alt: string, width: number, height: number, option: echarts.EChartsCoreOption): string => {
+/** A chart as text; `alt` says what it shows. */
+export const svg = (
+  name: string,
+  alt: string,
+  width: number,
+  height: number,
+  option: echarts.EChartsCoreOption
+): string => {
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height })
   chart.setOption({ animation: false, textStyle: { fontFamily: font }, ...option })
   const text = chart.renderToSVGString()

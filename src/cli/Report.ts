@@ -59,7 +59,8 @@ tbody th, tbody td { white-space: nowrap; }
 const key = (colour: "before" | "after", text: string): string =>
   `<span class="key"><i class="${colour}"></i> ${text}</span>`
 
-const settings = (pairs: ReportData["settings"]): string =>
+/** Names and values, one below the other. */
+export const settings = (pairs: ReportData["settings"]): string =>
   `<dl>${pairs.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")}</dl>`
 
 const fixed = (value: number | undefined, digits: number): string => (value === undefined ? "–" : value.toFixed(digits))
@@ -110,23 +111,32 @@ const plain = ({ headers, cells }: Exported.Table): string => {
   return `<div class="wide"><table><thead><tr>${head}</tr></thead>\n<tbody>${cells.map(row).join("\n")}</tbody></table></div>`
 }
 
-const section = (title: string, text: string, content: string): string =>
+/** A part of a page; without content there is none. */
+export const section = (title: string, text: string, content: string): string =>
   content === "" ? "" : `<section><h2>${title}</h2>\n<p>${text}</p>\n${content}\n</section>\n`
 
 // ---- the page -----------------------------------------------------------------------------------------------
 
-/** The whole report. Sections without data are left out. */
-export const html = (data: ReportData): string => `<!doctype html>
+/** A page that needs nothing else; `body` is HTML, the title plain text. */
+export const page = (title: string, body: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(data.title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${style}</style>
 </head>
 <body>
-<h1>${escapeHtml(data.title)}</h1>
-${settings(data.settings)}
+<h1>${escapeHtml(title)}</h1>
+${body}</body>
+</html>
+`
+
+/** The whole report. Sections without data are left out. */
+export const html = (data: ReportData): string =>
+  page(
+    data.title,
+    `${settings(data.settings)}
 ${section(
   "Results",
   `Accuracy is the share of held-out images that a network names correctly: right after its numbers were quantized, and after it was
@@ -149,6 +159,5 @@ trained on for a while with the quantizer in place. Weights are counted as they 
   `How the weights of each layer are distributed ${key("before", "before")} (upwards) and
 ${key("after", "after quantizing")} (downwards). Each half is scaled to its own tallest bar, so compare shapes, not heights.`,
   histograms(data.histograms)
-)}</body>
-</html>
-`
+)}`
+  )

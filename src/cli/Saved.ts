@@ -1,13 +1,14 @@
 /**
  * Trained networks as files: a state in Safetensors whose texts say which network it is of, and the model that comes of it.
  *
- * Room: cli (level 6). Imports: effect, `exchange`, `nn`, `tensor`, `./Network.ts`, `./Networks.ts`.
+ * Room: cli (level 6). Imports: effect, `exchange`, `nn`, `ptq`, `tensor`, `./Network.ts`, `./Networks.ts`.
  */
 import { Data, Effect, FileSystem, Option, type Scope } from "effect"
 import * as Safetensors from "../exchange/Safetensors.ts"
 import type * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
-import { MalformedFile, type ResolutionError, type ShapeMismatch } from "../tensor/Errors.ts"
+import * as Recipe from "../ptq/Recipe.ts"
+import { type InvalidRecipe, MalformedFile, type ResolutionError, type ShapeMismatch } from "../tensor/Errors.ts"
 import type * as Stored from "../tensor/Stored.ts"
 import type { Image } from "./Network.ts"
 import * as Networks from "./Networks.ts"
@@ -47,12 +48,23 @@ export type ReadError =
   | ShapeMismatch
   | Layer.BuildError
   | ResolutionError
+  | InvalidRecipe
 
 // ---- writing ------------------------------------------------------------------------------------------------
 
-/** The bytes of a file with the state of a network for images of a size. */
-export const encode = (network: string, { height, width }: Image, state: Stored.Tensors): Uint8Array =>
-  Safetensors.encode(state, { network, height: `${height}`, width: `${width}` })
+/** The bytes of a file with the state of a network for images of a size, and the recipe that it was quantized by, if it was. */
+export const encode = (
+  network: string,
+  { height, width }: Image,
+  state: Stored.Tensors,
+  recipe?: Recipe.Recipe
+): Uint8Array =>
+  Safetensors.encode(state, {
+    network,
+    height: `${height}`,
+    width: `${width}`,
+    ...(recipe && { recipe: Recipe.encode(recipe) })
+  })
 
 // ---- reading ------------------------------------------------------------------------------------------------
 
@@ -91,6 +103,10 @@ const networkOf = (file: string, wanted: Option.Option<string>, told: string | u
     return network
   })
 
+/** A network with the quantizers of a recipe, as its state has them. */
+const quantizedBy = (text: string, file: string, made: Layer.Layer) =>
+  Effect.flatMap(Recipe.decode(text, file), (recipe) => Recipe.quantized(recipe)(made))
+
 /** What a load says of keys and shapes, in words about the file. */
 const foreign = (file: string, network: string, reason: string): ForeignState =>
   new ForeignState({ file, network, reason })
@@ -110,7 +126,8 @@ export const read = Effect.fn("Saved.read")(function* (
   const network = yield* networkOf(file, wanted, metadata.network)
   const height = yield* sizeOf(file, metadata.height, usual.height)
   const width = yield* sizeOf(file, metadata.width, usual.width)
-  const model = yield* network.make({ height, width }, 0)
+  const made = yield* network.make({ height, width }, 0)
+  const model = metadata.recipe === undefined ? made : yield* quantizedBy(metadata.recipe, file, made)
   yield* State.load(model, tensors, "strict").pipe(
     Effect.catchTags({
       MissingKeys: ({ keys }) => Effect.fail(foreign(file, network.name, `it lacks ${few(keys)}`)),

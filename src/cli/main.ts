@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line of breve: `breve train`, `breve export`, `breve verify` and `breve inspect`.
+ * The command line of breve: `breve train`, `breve quantize`, `breve export`, `breve verify` and `breve inspect`.
  *
  * Room: cli (level 6). Imports: effect, its own room.
  */
@@ -9,12 +9,13 @@ import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import * as Export from "./Export.ts"
 import * as Inspect from "./Inspect.ts"
 import * as Node from "./Node.ts"
+import * as Quantize from "./Quantize.ts"
 import * as Train from "./Train.ts"
 import * as Verify from "./Verify.ts"
 
 const breve = Command.make("breve").pipe(
   Command.withDescription("Quantizers for neural networks as composable values."),
-  Command.withSubcommands([Train.command, Export.command, Verify.command, Inspect.command])
+  Command.withSubcommands([Train.command, Quantize.command, Export.command, Verify.command, Inspect.command])
 )
 
 // effect's own wizard asks questions, and this terminal reads no answers

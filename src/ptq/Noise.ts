@@ -1,11 +1,14 @@
 /**
  * Signal and noise: how much of what a network answers in floats is left when it is quantized.
  *
- * Room: ptq (level 5). Imports: tfjs, `core`, `nn`. Laws: test/ptq/Choose.test.ts.
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./Ptq.ts`. Laws: test/ptq/Choose.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
-import type * as Layer from "../nn/Layer.ts"
+import * as Layer from "../nn/Layer.ts"
+import type { NoCalibrationData } from "../tensor/Errors.ts"
+import * as Ptq from "./Ptq.ts"
 
 /** Sums of squares: of the values in floats, and of what quantization adds to them. */
 export interface Noise {
@@ -49,3 +52,37 @@ export const shown = (noise: Noise): string => {
   const ratio = decibels(noise)
   return Number.isNaN(ratio) ? "–" : Number.isFinite(ratio) ? ratio.toFixed(1) : ratio > 0 ? "∞" : "-∞"
 }
+
+/**
+ * What a quantized model answers otherwise than a float one, over batches; the float one computes without its quantizers, if it has
+ * any. Nothing is changed.
+ *
+ * - formula:  `sum f(x)^2` and `sum (f(x) - f_Q(x))^2`
+ * - shapes:   as the models take them
+ * - gradient: none
+ * - errors:   NoCalibrationData; InputError of the models
+ * - source:   as `decibels`
+ *
+ * @category choosing
+ * @since 0.4.0
+ */
+export const between = <E = never, R = never>(
+  float: Ptq.Model,
+  quantized: Ptq.Model,
+  batches: Ptq.Batches<E, R>
+): Effect.Effect<Noise, NoCalibrationData | Layer.InputError | E, R> =>
+  Effect.gen(function* () {
+    const plain = Layer.without(Layer.evaluation)
+    const sums = { noise: none }
+    const seen = (batch: Ptq.Batch) =>
+      Layer.attempt(() => {
+        tf.tidy(() => {
+          const x = Ptq.inputOf(batch)
+          const [y] = float.apply(Layer.prepare(Layer.read(float), plain), x, plain)
+          const [q] = quantized.apply(Layer.prepare(Layer.read(quantized), Layer.evaluation), x, Layer.evaluation)
+          sums.noise = added(sums.noise, y, q)
+        })
+      })
+    yield* Ptq.passed(batches, seen, { step: "Noise" })
+    return sums.noise
+  })

@@ -9,7 +9,7 @@ import * as Injector from "../inject/Injector.ts"
 import * as Fork from "../nn/Fork.ts"
 import type * as Layer from "../nn/Layer.ts"
 import * as Catalogue from "../quant/Catalogue.ts"
-import { InvalidRecipe, nearest } from "../tensor/Errors.ts"
+import { InvalidRecipe, nearest, type ResolutionError } from "../tensor/Errors.ts"
 import * as Pattern from "./Pattern.ts"
 import * as Ptq from "./Ptq.ts"
 import * as Steps from "./Steps.ts"
@@ -173,11 +173,13 @@ const unmatched = ({ name, quantizers }: Recipe, model: Layer.Stateful): Invalid
 /** A step of a recipe, ready to run. */
 export interface Planned<E, R> {
   readonly name: string
+  readonly kind: Steps.Kind
   readonly step: Ptq.Step<Steps.StepError | E, R>
 }
 
-const quantized =
-  ({ quantizers }: Recipe): Ptq.Step<Steps.StepError> =>
+/** The first step of a recipe: its quantizers in the places that it names, for the weights as they are; nothing is calibrated. */
+export const quantized =
+  ({ quantizers }: Recipe): Ptq.Step<ResolutionError> =>
   (model) =>
     Fork.requantized(model, (name) => {
       const declared = quantizers.findLast(({ match }) => Pattern.fits(match, name))
@@ -199,10 +201,14 @@ export const plan = <E = never, R = never>(
   Effect.gen(function* () {
     const wrong = wrongIn(recipe) ?? unmatched(recipe, model)
     if (wrong !== undefined) return yield* wrong
-    const first = recipe.quantizers.length === 0 ? [] : [{ name: "quantize", step: quantized(recipe) }]
+    const first =
+      recipe.quantizers.length === 0 ? [] : [{ name: "quantize", kind: "preparing" as const, step: quantized(recipe) }]
     const rest = recipe.steps.flatMap(({ step, options: given }) => {
-      const made = Steps.all[step]?.make(given, { batches, ...options })
-      return made === undefined || Result.isFailure(made) ? [] : [{ name: step, step: made.success }]
+      const entry = Steps.all[step]
+      const made = entry?.make(given, { batches, ...options })
+      return entry === undefined || made === undefined || Result.isFailure(made)
+        ? []
+        : [{ name: step, kind: entry.kind, step: made.success }]
     })
     return [...first, ...rest]
   })

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as Layer from "../nn/Layer.ts"
 import { isComposed } from "../nn/Model.ts"
-import { type NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
+import { type NoCalibrationData, NonFiniteActivations, nearest, UnknownLayer } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
 import * as Noise from "./Noise.ts"
@@ -58,14 +58,26 @@ const leavesOf = (model: Layer.Stateful, path = ""): ReadonlyArray<Leaf> => {
 type Apply = Layer.Layer["apply"]
 
 /** The same model with other formulas for some layers. */
-const over = <M extends Layer.Stateful>(model: M, formula: (layer: Layer.Layer) => Apply | undefined): M => {
+const over = <M extends Layer.Stateful>(model: M, formulas: ReadonlyMap<Layer.Stateful, Apply>): M => {
   const each = (one: Layer.Stateful): Layer.Stateful => {
     if (isComposed(one))
       return one.over(Object.fromEntries(Object.entries(one.layers).map(([name, inner]) => [name, each(inner)])))
-    const apply = formula(one as Layer.Layer)
+    const apply = formulas.get(one)
     return apply === undefined ? one : ({ ...one, apply } as Layer.Layer)
   }
   return each(model) as M
+}
+
+/** The layer of a path. */
+const at = (model: Layer.Stateful, path: string): Layer.Layer | undefined => {
+  if (path === "") return isComposed(model) ? undefined : (model as Layer.Layer)
+  if (!isComposed(model)) return undefined
+  const found = Object.entries(model.layers).flatMap(([name, layer]) => {
+    if (path === name) return isComposed(layer) ? [] : [layer as Layer.Layer]
+    const inner = path.startsWith(`${name}.`) ? at(layer, path.slice(name.length + 1)) : undefined
+    return inner === undefined ? [] : [inner]
+  })
+  return found[0]
 }
 
 const plain = Layer.without(Layer.evaluation)
@@ -80,48 +92,54 @@ interface Sums {
   joint: Noise.Noise
 }
 
+/** A layer as it is quantized, the same one of the float network, and what was summed up. */
+interface Watched extends Leaf {
+  readonly float: Layer.Layer
+  readonly sums: Sums
+}
+
 /** One batch through the float network, the quantized one, and one for each layer; within a `tf.tidy`. */
 const observe = (
-  model: Ptq.Model,
-  leaves: ReadonlyArray<Leaf>,
-  sums: ReadonlyMap<Layer.Layer, Sums>,
+  models: { readonly model: Ptq.Model; readonly float: Ptq.Model },
+  leaves: ReadonlyArray<Watched>,
   batch: Ptq.Batch,
   whole: { network: Noise.Noise }
 ): void => {
+  const { model, float } = models
   const x = Ptq.inputOf(batch)
-  const states = Layer.prepare(Layer.read(model), Layer.evaluation)
-  const float = new Map<Layer.Layer, Array<Layer.Values>>()
-  const watching = over(model, (layer) => {
-    const sum = sums.get(layer)
-    if (sum === undefined) return undefined
-    return (all, input) => {
-      const [y] = layer.apply(all, input, plain)
-      sum.own = Noise.added(sum.own, y, layer.apply(all, input, alone)[0])
-      float.set(layer, [...(float.get(layer) ?? []), y])
+  const read = (one: Ptq.Model): Layer.States => Layer.prepare(Layer.read(one), Layer.evaluation)
+  // cells tell both models apart
+  const states: Layer.States = new Map([...read(float), ...read(model)])
+  const seen = new Map<Layer.Layer, Array<Layer.Values>>()
+  const watching = leaves.map(({ layer, float: original, sums }): readonly [Layer.Layer, Apply] => [
+    original,
+    (all, input) => {
+      const [y] = original.apply(all, input, plain)
+      sums.own = Noise.added(sums.own, y, layer.apply(all, input, alone)[0])
+      seen.set(layer, [...(seen.get(layer) ?? []), y])
       return [y, all]
     }
-  })
-  const [wanted] = watching.apply(states, x, plain)
+  ])
+  const [wanted] = over(float, new Map(watching)).apply(states, x, plain)
   const calls = new Map<Layer.Layer, number>()
-  const comparing = over(model, (layer) => {
-    const sum = sums.get(layer)
-    if (sum === undefined) return undefined
-    return (all, input, mode) => {
+  const comparing = leaves.map(({ layer, sums }): readonly [Layer.Layer, Apply] => [
+    layer,
+    (all, input, mode) => {
       const answer = layer.apply(all, input, mode)
       const call = calls.get(layer) ?? 0
       calls.set(layer, call + 1)
-      sum.joint = Noise.added(sum.joint, float.get(layer)?.[call] as Layer.Values, answer[0])
+      const y = seen.get(layer)?.[call]
+      if (y !== undefined) sums.joint = Noise.added(sums.joint, y, answer[0])
       return answer
     }
-  })
-  whole.network = Noise.added(whole.network, wanted, comparing.apply(states, x, Layer.evaluation)[0])
-  for (const { layer } of leaves) {
-    const one = over(model, (other) => (other === layer ? (all, input) => layer.apply(all, input, alone) : undefined))
-    const sum = sums.get(layer) as Sums
+  ])
+  const [answered] = over(model, new Map(comparing)).apply(states, x, Layer.evaluation)
+  whole.network = Noise.added(whole.network, wanted, answered)
+  for (const { layer, float: original, sums } of leaves)
     tf.tidy(() => {
-      sum.network = Noise.added(sum.network, wanted, one.apply(states, x, plain)[0])
+      const one = over(float, new Map([[original, (all, input) => [layer.apply(all, input, alone)[0], all]]]))
+      sums.network = Noise.added(sums.network, wanted, one.apply(states, x, plain)[0])
     })
-  }
 }
 
 const learnedBy = (layer: Layer.Stateful): number =>
@@ -130,14 +148,22 @@ const learnedBy = (layer: Layer.Stateful): number =>
     .flatMap(([, cell]) => Tree.tensors(LeasedRef.current(cell).parameters))
     .reduce((sum, { size }) => sum + size, 0)
 
+export interface Options extends Ptq.Reporting {
+  /** the network with the weights from before they were rounded, its layers by the same paths; default: as the model stores them */
+  readonly float?: Ptq.Model
+}
+
 /**
  * Measures how sensitive a network is to the quantization of each of its layers: signal-to-noise ratios of the layer's output and of the
  * network's, with this layer alone quantized, and with all of it quantized. Nothing is changed.
  *
+ * Steps that round store weights which are on the grid already: compare with the network from before (`float`).
+ *
  * - formula:  `Noise.decibels` over all batches
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; NonFiniteActivations, which names the first layer; InputError of the model
+ * - errors:   NoCalibrationData; NonFiniteActivations, which names the first layer; UnknownLayer for a layer that `float` has not;
+ *   InputError of the models
  * - source:   Brevitas has none; Wu et al. 2020, arXiv:2004.09602 (section 6.1, sensitivity analysis)
  *
  * @category choosing
@@ -146,28 +172,33 @@ const learnedBy = (layer: Layer.Stateful): number =>
 export const measure = <E = never, R = never>(
   model: Ptq.Model,
   batches: Ptq.Batches<E, R>,
-  options: Ptq.Reporting = {}
-): Effect.Effect<Sensitivity, NoCalibrationData | NonFiniteActivations | Layer.InputError | E, R> =>
+  options: Options = {}
+): Effect.Effect<Sensitivity, NoCalibrationData | NonFiniteActivations | UnknownLayer | Layer.InputError | E, R> =>
   Effect.gen(function* () {
     const step = "Sensitivity"
-    const leaves = leavesOf(model)
+    const { float = model, report } = options
     const { none } = Noise
-    const sums = new Map(
-      leaves.map(({ layer }): [Layer.Layer, Sums] => [layer, { own: none, network: none, joint: none }])
+    const found = leavesOf(model).map(({ name, layer }) => ({ name, layer, float: at(float, name) }))
+    const absent = found.find((leaf) => leaf.float === undefined)
+    if (absent !== undefined) {
+      const known = leavesOf(float).map(({ name }) => name)
+      return yield* new UnknownLayer({ step, layer: absent.name, known, nearest: nearest(absent.name, known) })
+    }
+    const leaves = found.map(
+      (leaf): Watched => ({
+        ...leaf,
+        float: leaf.float as Layer.Layer,
+        sums: { own: none, network: none, joint: none }
+      })
     )
     const whole = { network: none }
     const seen = (batch: Ptq.Batch) =>
       Layer.attempt(() => {
-        tf.tidy(() => observe(model, leaves, sums, batch, whole))
+        tf.tidy(() => observe({ model, float }, leaves, batch, whole))
       })
-    const count = yield* Ptq.passed(batches, seen, { step, ...options })
+    const count = yield* Ptq.passed(batches, seen, { step, report })
     const rows = leaves.map(
-      ({ name, layer }): Row => ({
-        layer: name,
-        kind: layer.kind,
-        weights: learnedBy(layer),
-        ...(sums.get(layer) as Sums)
-      })
+      ({ name, layer, sums }): Row => ({ layer: name, kind: layer.kind, weights: learnedBy(layer), ...sums })
     )
     const wrong = rows.find(({ own, network, joint }) => ![own, network, joint].every(Noise.isKnown))
     if (wrong !== undefined) return yield* new NonFiniteActivations({ step, layer: wrong.layer })

@@ -3,22 +3,41 @@
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `tensor`, the steps of its room. Laws: test/ptq/Recipe.test.ts.
  */
-import { Result, Schema } from "effect"
+import { Effect, Option, Result, Schema, Stream } from "effect"
 import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
-import { nearest, type ResolutionError, type UnknownLayer } from "../tensor/Errors.ts"
+import {
+  type InvalidOptions,
+  NoCalibrationData,
+  type NonFiniteWeights,
+  nearest,
+  type ResolutionError,
+  type UnknownLayer,
+  type UnknownStructure
+} from "../tensor/Errors.ts"
 import * as BiasCorrection from "./BiasCorrection.ts"
 import * as Calibrate from "./Calibrate.ts"
+import * as ClipWeights from "./ClipWeights.ts"
+import * as Equalize from "./Equalize.ts"
 import * as Gpfq from "./Gpfq.ts"
 import * as Gptq from "./Gptq.ts"
 import type * as Layerwise from "./Layerwise.ts"
 import * as Magr from "./Magr.ts"
+import * as MergeBatchNorm from "./MergeBatchNorm.ts"
+import * as MergeLayerNorm from "./MergeLayerNorm.ts"
+import * as NormCorrection from "./NormCorrection.ts"
 import * as Pattern from "./Pattern.ts"
 import type * as Ptq from "./Ptq.ts"
 import * as Qronos from "./Qronos.ts"
 
 /** What a step of a recipe may fail with, apart from the stream. */
-export type StepError = Layerwise.StepError | UnknownLayer | ResolutionError
+export type StepError =
+  | Layerwise.StepError
+  | UnknownLayer
+  | UnknownStructure
+  | NonFiniteWeights
+  | InvalidOptions
+  | ResolutionError
 
 /** What a step gets besides its options. */
 export interface Context<E, R> extends Ptq.Reporting {
@@ -34,8 +53,12 @@ export interface Wrong {
   readonly nearest: string | undefined
 }
 
+/** What a step is for; from the first rounding or correcting one on, the stored weights are no longer those of the float network. */
+export type Kind = "preparing" | "observing" | "rounding" | "correcting"
+
 /** A step by name: its options are checked before anything runs. */
 export interface Entry {
+  readonly kind: Kind
   readonly about: string
   readonly options: ReadonlyArray<string>
   readonly make: <E, R>(options: unknown, context: Context<E, R>) => Result.Result<Ptq.Step<StepError | E, R>, Wrong>
@@ -59,6 +82,7 @@ const strangeIn = (given: unknown, known: ReadonlyArray<string>): Wrong | undefi
 }
 
 const entry = <const Fields extends Schema.Struct.Fields>(
+  kind: Kind,
   about: string,
   fields: Fields,
   make: Make<Schema.Struct<Fields>["Type"]>
@@ -68,6 +92,7 @@ const entry = <const Fields extends Schema.Struct.Fields>(
     Schema.Struct(fields) as unknown as Schema.Decoder<Schema.Struct<Fields>["Type"]>
   )
   return {
+    kind,
     about,
     options: known,
     make: (options, context) => {
@@ -92,36 +117,92 @@ const reinitialized =
       Layer.parameterSlots.includes(proxy.slot) && Pattern.fits(match, name) ? proxy.injector : undefined
     )
 
+/** A step that wants an example of the input: the first batch. */
+const withExample =
+  <E, R>(
+    step: string,
+    { batches }: Context<E, R>,
+    make: (input: Ptq.Batch) => Ptq.Step<StepError>
+  ): Ptq.Step<StepError | E, R> =>
+  (model) =>
+    Effect.flatMap(
+      Stream.runHead(batches),
+      Option.match({
+        onNone: () => Effect.fail(new NoCalibrationData({ step })),
+        onSome: (input) => make(input)(model)
+      })
+    )
+
 export const all: Readonly<Record<string, Entry>> = {
-  calibrate: entry("activation quantizers learn from the float network", {}, (_, { batches, report }) =>
+  calibrate: entry("observing", "activation quantizers learn from the float network", {}, (_, { batches, report }) =>
     Calibrate.calibrate(batches, { report })
   ),
   reinitialize: entry(
+    "preparing",
     "quantizers of weights and biases begin anew, for the weights as they are",
     { match: optional(Schema.NonEmptyString) },
     ({ match = "*" }) => reinitialized(match)
   ),
+  mergeBatchNorm: entry("preparing", "batch normalizations become part of the layers before them", {}, (_, context) =>
+    withExample("MergeBatchNorm", context, (input) => MergeBatchNorm.merge({ input, report: context.report }))
+  ),
+  mergeLayerNorm: entry(
+    "preparing",
+    "scales of layer normalizations become part of the layers behind them",
+    {},
+    (_, context) =>
+      withExample("MergeLayerNorm", context, (input) => MergeLayerNorm.merge({ input, report: context.report }))
+  ),
+  equalize: entry(
+    "preparing",
+    "channels between layers get sizes that suit one scale",
+    {
+      iterations: whole,
+      threshold: damping,
+      mergeBias: flag,
+      measure: optional(Schema.Literals(["maxabs", "range", "l2"]))
+    },
+    (options, context) =>
+      withExample("Equalize", context, (input) => Equalize.equalize({ ...options, input, report: context.report }))
+  ),
+  clipWeights: entry(
+    "preparing",
+    "far outliers of weights are clipped",
+    { threshold: positive },
+    (options, { report }) => ClipWeights.clip({ ...options, report })
+  ),
+  normCorrection: entry(
+    "correcting",
+    "batch normalizations follow the quantized network",
+    {},
+    (_, { batches, report }) => NormCorrection.correct(batches, { report })
+  ),
   magr: entry(
+    "preparing",
     "shrinks the largest magnitudes of weights",
     { alpha: positive, steps: whole, ...network },
     (options, { batches, report }) => Magr.magr(batches, { ...options, report })
   ),
   gptq: entry(
+    "rounding",
     "rounds weights, each error spread over the columns to come",
     { actOrder: flag, blocks: whole, damping, ...network },
     (options, { batches, report }) => Gptq.gptq(batches, { ...options, report })
   ),
   gpfq: entry(
+    "rounding",
     "rounds weights column by column against the float network's outputs",
     { actOrder: flag, original: flag, ...network },
     (options, { batches, report }) => Gpfq.gpfq(batches, { ...options, report })
   ),
   qronos: entry(
+    "rounding",
     "rounds weights, the errors of the inputs corrected first",
     { actOrder: flag, blocks: whole, damping, original: flag, ...network },
     (options, { batches, report }) => Qronos.qronos(batches, { ...options, report })
   ),
   biasCorrection: entry(
+    "correcting",
     "biases take back what quantization shifts outputs by",
     { create: flag },
     (options, { batches, report }) => BiasCorrection.correct(batches, { ...options, report })

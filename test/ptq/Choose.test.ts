@@ -12,6 +12,7 @@ import * as Model from "../../src/nn/Model.ts"
 import * as State from "../../src/nn/State.ts"
 import * as Calibrate from "../../src/ptq/Calibrate.ts"
 import * as ChooseMath from "../../src/ptq/ChooseMath.ts"
+import * as Gptq from "../../src/ptq/Gptq.ts"
 import * as MixedPrecision from "../../src/ptq/MixedPrecision.ts"
 import * as Noise from "../../src/ptq/Noise.ts"
 import type * as Ptq from "../../src/ptq/Ptq.ts"
@@ -35,7 +36,7 @@ const network = (bits: number) =>
   Effect.gen(function* () {
     const quantized = (bitWidth: number) => ({
       weightQuant: ScaledInt.Int8WeightPerChannelFloat,
-      weight: { bitWidth },
+      weight: { bitWidth, scalingImplType: "parameterFromStats" as const },
       biasQuant: ScaledInt.Int32Bias
     })
     const conv = yield* Convolution.quantConv2d({
@@ -113,6 +114,28 @@ describe("Sensitivity.measure", () => {
         const noise = (float ?? []).reduce((sum, value, i) => sum + (value - (got?.[i] ?? 0)) ** 2, 0)
         expect(measured.network.noise / noise).toBeCloseTo(1, 4)
         tf.dispose([x, ...Layer.tensorsIn(y), ...Layer.tensorsIn(wanted)])
+      })
+    ))
+  it("compares weights that were rounded with those from before", () =>
+    run(
+      Effect.gen(function* () {
+        const model = yield* network(3)
+        const rounded = yield* Gptq.gptq(batches)(model)
+        const of = (measured: Sensitivity.Sensitivity) =>
+          Noise.decibels((measured.rows.find(({ layer }) => layer === "fc") as Sensitivity.Row).own)
+        expect(of(yield* Sensitivity.measure(rounded, batches))).toBe(Number.POSITIVE_INFINITY)
+        const [nearest, gptq] = [
+          of(yield* Sensitivity.measure(model, batches)),
+          of(yield* Sensitivity.measure(rounded, batches, { float: model }))
+        ]
+        expect(nearest).toBeGreaterThan(5)
+        expect(gptq).toBeGreaterThan(nearest)
+        expect(gptq).toBeLessThan(nearest + 15)
+        const other = Model.sequential({ input: yield* Activation.quantIdentity() })
+        expect(yield* Effect.flip(Sensitivity.measure(model, batches, { float: other }))).toMatchObject({
+          _tag: "UnknownLayer",
+          layer: "body.conv"
+        })
       })
     ))
   it("wants batches, and names the layer that gets NaN", () =>
