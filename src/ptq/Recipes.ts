@@ -48,7 +48,7 @@ export const all: Readonly<Record<string, Recipe>> = {
     name: "binary",
     about: "weights of one bit: plus or minus the mean magnitude of each output channel",
     needsTraining:
-      "one bit leaves little of what a float network has learned: without training on, expect an accuracy near that of guessing",
+      "one bit leaves little of what a float network has learned: without training on, expect it to lose most of its accuracy",
     quantizers: [
       {
         match: "*weightQuant",

@@ -1,0 +1,144 @@
+/** Quantize.ts: what `breve quantize` prints and writes, that its state comes back, and what it says of wrong recipes. */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, Terminal } from "effect"
+import { Command } from "effect/cli"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Backend from "../../src/backend/Backend.ts"
+import * as Digits from "../../src/cli/Digits.ts"
+import * as Networks from "../../src/cli/Networks.ts"
+import * as NodeLayer from "../../src/cli/Node.ts"
+import * as Quantize from "../../src/cli/Quantize.ts"
+import * as Saved from "../../src/cli/Saved.ts"
+import * as State from "../../src/nn/State.ts"
+import * as Recipe from "../../src/ptq/Recipe.ts"
+
+const command = Command.runWith(Quantize.command, { version: "0" })
+
+const printed = (args: ReadonlyArray<string>): Promise<string> => {
+  const shown: Array<string> = []
+  return Effect.runPromise(
+    command(args).pipe(
+      Effect.updateService(Terminal.Terminal, (terminal) => ({
+        ...terminal,
+        display: (text: string) => Effect.sync(() => void shown.push(text))
+      })),
+      Effect.provide(NodeLayer.layer),
+      Effect.map(() => shown.join(""))
+    )
+  )
+}
+const failure = (args: ReadonlyArray<string>) =>
+  Effect.runPromise(Effect.flip(command(args)).pipe(Effect.provide(NodeLayer.layer)))
+
+const place = { root: "" }
+const at = (...parts: ReadonlyArray<string>): string => join(place.root, ...parts)
+
+/** An IDX file of unsigned bytes. */
+const idx = (shape: ReadonlyArray<number>, data: Uint8Array): Uint8Array => {
+  const header = new DataView(new ArrayBuffer(4 + 4 * shape.length))
+  header.setUint32(0, 0x0800 + shape.length)
+  shape.forEach((size, i) => {
+    header.setUint32(4 + 4 * i, size)
+  })
+  return Uint8Array.from([...new Uint8Array(header.buffer), ...data])
+}
+
+const withBackend = <A, E>(effect: Effect.Effect<A, E, Backend.Backend>) =>
+  Effect.runPromise(Effect.provide(effect, Backend.layer))
+
+beforeAll(async () => {
+  place.root = await mkdtemp(join(tmpdir(), "breve-quantize-"))
+  await mkdir(at("digits"))
+  const { images, labels, count } = Digits.make(1, 250)
+  await writeFile(at("digits", "t10k-images-idx3-ubyte"), idx([count, 28, 28], images))
+  await writeFile(at("digits", "t10k-labels-idx1-ubyte"), idx([count], labels))
+  const state = await withBackend(
+    Effect.scoped(
+      Effect.gen(function* () {
+        yield* Backend.Backend
+        const { make } = yield* Networks.find("cnn-float")
+        return yield* State.extract(yield* make({ height: 28, width: 28 }, 3))
+      })
+    )
+  )
+  await writeFile(at("cnn.safetensors"), Saved.encode("cnn-float", { height: 28, width: 28 }, state))
+})
+afterAll(() => rm(place.root, { recursive: true, force: true }))
+
+const quantize = (recipe: string, out: string): ReadonlyArray<string> => [
+  ...["--model", at("cnn.safetensors"), "--data", at("digits"), "--recipe", recipe],
+  ...["--out", at(out)]
+]
+
+/** Reads the state that was written, and extracts it again. */
+const readBack = (file: string) =>
+  Effect.runPromise(
+    Effect.gen(function* () {
+      yield* Backend.Backend
+      const before = tf.memory().numTensors
+      const answer = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { model, network } = yield* Saved.read(file)
+          return {
+            name: network.name,
+            bytes: Saved.encode("x", { height: 28, width: 28 }, yield* State.extract(model))
+          }
+        })
+      )
+      expect(tf.memory().numTensors).toBe(before)
+      return answer
+    }).pipe(Effect.provide(Backend.layer), Effect.provide(NodeLayer.layer))
+  )
+
+describe("breve quantize", () => {
+  it("writes state, recipe, ONNX file, certificate and report, the same ones each time", async () => {
+    const said = await printed(quantize("int4-gptq", "a"))
+    expect(said).toMatch(/^after +accuracy \(%\) +output SNR \(dB\) +changed$/m)
+    for (const name of ["float", "quantize", "calibrate", "gptq", "biasCorrection"])
+      expect(said).toMatch(new RegExp(`^${name} +[\\d.]+ +(∞|[\\d.]+) +(–|\\d)$`, "m"))
+    expect(said).toContain("cnn-float-int4-gptq.onnx: certified on 50 images")
+    const names = ["certificate.json", "html", "onnx", "recipe.json", "safetensors"].map(
+      (e) => `cnn-float-int4-gptq.${e}`
+    )
+    expect((await readdir(at("a"))).toSorted()).toEqual(names)
+    const certificate = JSON.parse(await readFile(at("a", names[0] as string), "utf8"))
+    expect(certificate.certified).toBe(true)
+    const page = await readFile(at("a", names[1] as string), "utf8")
+    for (const text of ["Sensitivity", "<svg", "Certified", "&quot;actOrder&quot;", "gptq"].map((t) =>
+      t.replaceAll("&quot;", "&#34;")
+    ))
+      expect(page).toContain(text)
+    // the recipe that was written is followed to the same bits
+    await printed(quantize(at("a", names[3] as string), "b"))
+    for (const name of names.filter((one) => !one.endsWith("html")))
+      expect(await readFile(at("b", name))).toEqual(await readFile(at("a", name)))
+    const { name, bytes } = await readBack(at("a", names[4] as string))
+    expect(name).toBe("cnn-int8")
+    const again = await readBack(at("b", names[4] as string))
+    expect(again.bytes).toEqual(bytes)
+  }, 60_000)
+  it("says honestly what needs training, and why there is no file", async () => {
+    const binary = await printed(quantize("binary", "c"))
+    expect(binary).toContain("This recipe needs training on: one bit leaves little")
+    const mx = await printed(quantize("mx-fp4", "d"))
+    expect(mx).toContain("no ONNX file: conv1 (QuantConv2d) cannot be exported")
+    expect(await readdir(at("d"))).not.toContain("cnn-float-mx-fp4.onnx")
+    expect(await readFile(at("d", "cnn-float-mx-fp4.html"), "utf8")).toContain("No ONNX file was written")
+    expect((await readBack(at("d", "cnn-float-mx-fp4.safetensors"))).name).toBe("cnn-int8")
+  }, 60_000)
+  it("refuses wrong recipes and states, and writes nothing", async () => {
+    expect(await failure(quantize("int4-gtpq", "e"))).toMatchObject({ _tag: "InvalidRecipe", nearest: "int4-gptq" })
+    const wrong: Recipe.Recipe = { name: "mine", quantizers: [{ match: "conv3*", quantizer: null }], steps: [] }
+    await writeFile(at("mine.json"), Recipe.encode(wrong))
+    expect(await failure(quantize(at("mine.json"), "e"))).toMatchObject({
+      _tag: "InvalidRecipe",
+      place: "quantizers[0].match"
+    })
+    const other = ["--model", at("nothing.safetensors"), "--out", at("e")]
+    expect(await failure(other)).toMatchObject({ _tag: "MalformedFile" })
+    expect(await readdir(place.root)).not.toContain("e")
+  })
+})
