@@ -3,6 +3,7 @@
  *
  * `Suite.ts` makes tests of one; `npm run laws` runs the good subjects of all packs (`Packs.ts`).
  */
+import * as tf from "@tensorflow/tfjs-core"
 import { Effect, ManagedRuntime, type Scope } from "effect"
 import * as Law from "../../laws/Law.ts"
 import * as Backend from "../../src/backend/Backend.ts"
@@ -21,10 +22,13 @@ export interface Pack<S> {
   readonly runs: number
 }
 
-/** The backend starts once for all. */
+/** The backend starts once for all, and is selected again after a subject that selects another one. */
 const runtime = ManagedRuntime.make(Backend.layer)
+const selected = Effect.flatMap(Backend.Backend, ({ name }) =>
+  tf.getBackend() === name ? Effect.void : Effect.promise(() => tf.setBackend(name))
+)
 const run = <A>(program: Effect.Effect<A, unknown, Scope.Scope | Backend.Backend>): Promise<A> =>
-  runtime.runPromise(Effect.scoped(program))
+  runtime.runPromise(Effect.andThen(selected, Effect.scoped(program)))
 
 /** What a law says of a subject that is made for it. */
 export const verdict = <S>(law: Law.Law<S>, subject: Made<S>, options: Law.Options): Promise<Law.Verdict> =>
