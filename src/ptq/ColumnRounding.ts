@@ -23,6 +23,9 @@ export type Rounding = (group: number, column: number, values: Float64Array) => 
 export interface Format {
   readonly bitWidth: number
   readonly signed: boolean
+  /** of all inputs, where they have one */
+  readonly scale?: number | undefined
+  readonly zeroPoint?: number | undefined
 }
 
 /** What a quantizer answers to a weight, as numbers; scale and zero-point as one for each output, if they are so. */
@@ -125,4 +128,16 @@ export const of = (
     Unfold.put(lie, data, group, column, values)
     return Unfold.take(lie, ask(data).value, group, column)
   }
+}
+
+/** The scales of the outputs, if the weight is one of integers around 0 with a scale per tensor or channel. */
+export const scalesOf = (
+  layer: Weighted,
+  proxy: QuantProxy,
+  lie: Unfold.Lie,
+  weight: Host,
+  format: Format | undefined
+): Float32Array | undefined => {
+  const { scale, zeroPoint } = asking(layer, proxy, lie, weight.shape, format)(weight.data)
+  return zeroPoint?.every((z) => z === 0) === true ? scale : undefined
 }

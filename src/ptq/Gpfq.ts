@@ -20,9 +20,10 @@ export interface Options extends Layerwise.Options {
  * - formula:  `GpfqMath.gpfq` with the covariances of the layer's inputs in the quantized and in the float network
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations, which names the layer; InputError of the model; the model is
- *   never changed
- * - source:   Lybrand and Saab 2021, arXiv:2010.15487; Zhang, Zhou and Saab 2023, arXiv:2201.11113
+ * - errors:   NoCalibrationData; ScaleNotFixed; AccumulatorUnfit and NonFiniteActivations, which name the layer; InputError of the model; the
+ *   model is never changed
+ * - source:   Lybrand and Saab 2021, arXiv:2010.15487; Zhang, Zhou and Saab 2023, arXiv:2201.11113; with an accumulator Colbert et al.
+ *   2024, arXiv:2409.17092
  *
  * @category rounding
  * @since 0.3.0
@@ -38,7 +39,9 @@ export const gpfq = <E = never, R = never>(
       rounds: true,
       float: true,
       change: (_, rounding, seen) =>
-        Result.succeed(GpfqMath.gpfq(rounding, seen, { actOrder: options.actOrder ?? false }))
+        Result.succeed(
+          GpfqMath.gpfq(rounding, seen, { actOrder: options.actOrder ?? false, keep: Layerwise.kept(options) })
+        )
     },
     options
   )

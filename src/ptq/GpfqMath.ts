@@ -20,6 +20,8 @@ export interface Options {
   readonly actOrder?: boolean
   /** how many columns are done one by one; changes nothing but the speed and last bits; default: 32 */
   readonly blockSize?: number
+  /** what a column becomes: the value to be rounded, or what the quantizer made of it; default: "value" */
+  readonly keep?: "value" | "rounded"
 }
 
 /** `(G - H) w` of the columns so far, with each column's own: what the float inputs differ by. */
@@ -36,7 +38,7 @@ const differences = (w: Spread.Columns, h: Matrix.Matrix, g: Matrix.Matrix): Spr
  * - formula:  column t becomes `w_t G_tt / H_tt + sum_s<t (w_s G_ts - q(w'_s) H_ts) / H_tt`, `H = X'^T X'`, `G = X'^T X`, computed as
  *   `w_t + (sum_s<=t w_s (G - H)_ts + sum_s<t (w_s - q(w'_s)) H_ts) / H_tt`, which cancels less; an input that is always 0 gets the
  *   weight 0
- * - shapes:   `weight [m, n], covariances [n, n] -> weight [m, n]`, to be quantized once more
+ * - shapes:   `weight [m, n], covariances [n, n] -> weight [m, n]`, to be quantized once more unless it is kept as rounded
  * - gradient: none
  * - errors:   none
  * - source:   Lybrand and Saab 2021, arXiv:2010.15487; Zhang, Zhou and Saab 2023, arXiv:2201.11113
@@ -44,13 +46,13 @@ const differences = (w: Spread.Columns, h: Matrix.Matrix, g: Matrix.Matrix): Spr
 export const gpfq = (
   { weight, quantize }: Rounding,
   { quantized, mixed }: Covariances,
-  { actOrder = false, blockSize = 32 }: Options = {}
+  { actOrder = false, blockSize = 32, keep = "value" }: Options = {}
 ): Matrix.Matrix => {
   const order = orderOf(Matrix.diagonal(quantized), actOrder)
   const [h, g] = [Matrix.permuted(quantized, order), Matrix.permuted(mixed, order)]
   const w = Spread.columnsOf(weight, order)
   const sums = mixed === quantized ? Spread.zeros(h.rows, w.length) : differences(w, h, g)
   const rounded = (t: number, values: Float64Array): Float64Array => quantize(order[t] as number, values)
-  Spread.walk({ weight: w, sums, factor: h, quantize: rounded, keep: "value", blockSize })
+  Spread.walk({ weight: w, sums, factor: h, quantize: rounded, keep, blockSize })
   return Spread.weightOf(w, order)
 }

@@ -10,7 +10,7 @@ import type * as Ptq from "./Ptq.ts"
 export interface Options extends Omit<Layerwise.Options, "original"> {
   /** the columns with the largest inputs first; default: false */
   readonly actOrder?: boolean
-  /** in how many parts the columns are done; changes nothing but the speed; default: 100 */
+  /** in how many parts the columns are done; changes nothing but the speed and last bits; default: parts of 32 columns */
   readonly blocks?: number
   /** added to the diagonal, in units of its mean; default: 0.01 */
   readonly damping?: number
@@ -24,9 +24,9 @@ export interface Options extends Omit<Layerwise.Options, "original"> {
  * - formula:  `GptqMath.gptq` with `H = 2 X^T X / n` of the layer's inputs, convolutions as products with windows, group by group
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model; the model is
- *   never changed
- * - source:   Frantar et al. 2022, arXiv:2210.17323
+ * - errors:   NoCalibrationData; ScaleNotFixed; AccumulatorUnfit, NonFiniteActivations and SingularHessian, which name the layer; InputError of
+ *   the model; the model is never changed
+ * - source:   Frantar et al. 2022, arXiv:2210.17323; with an accumulator Colbert et al. 2024, arXiv:2409.17092
  *
  * @category rounding
  * @since 0.3.0
@@ -42,7 +42,8 @@ export const gptq = <E = never, R = never>(
       rounds: true,
       float: false,
       change: (_, rounding, { quantized }) => {
-        const blockSize = Math.max(1, Math.ceil(rounding.weight.columns / (options.blocks ?? 100)))
+        const blockSize =
+          options.blocks === undefined ? 32 : Math.max(1, Math.ceil(rounding.weight.columns / options.blocks))
         const { actOrder = false, damping = 0.01 } = options
         return GptqMath.gptq(rounding, quantized, { actOrder, damping, blockSize })
       }

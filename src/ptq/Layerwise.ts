@@ -1,16 +1,24 @@
 /**
  * Steps that change weights layer after layer: each layer gets the inputs that the layers before it, already changed, give.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./ColumnRounding.ts`, `./GptqMath.ts`, `./Matrix.ts`,
- * `./Ptq.ts`, `./Unfold.ts`. Laws: test/ptq/Steps.test.ts.
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./Accumulation.ts`, `./AxeMath.ts`, `./ColumnRounding.ts`,
+ * `./GptqMath.ts`, `./Matrix.ts`, `./Ptq.ts`, `./Unfold.ts`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { type NoCalibrationData, NonFiniteActivations, ScaleNotFixed, SingularHessian } from "../tensor/Errors.ts"
+import {
+  type AccumulatorUnfit,
+  type NoCalibrationData,
+  NonFiniteActivations,
+  ScaleNotFixed,
+  SingularHessian
+} from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Accumulation from "./Accumulation.ts"
+import * as AxeMath from "./AxeMath.ts"
 import * as ColumnRounding from "./ColumnRounding.ts"
 import type * as Factor from "./Factor.ts"
 import type { Rounding } from "./GptqMath.ts"
@@ -23,10 +31,24 @@ export interface Options extends Ptq.Reporting {
   readonly quantActivations?: boolean
   /** whether the float network of comparison has the weights from before the step; default: true */
   readonly original?: boolean
+  /**
+   * rounds so that no sum of products of a layer, and its bias, leaves a signed accumulator of this width, whatever its input is (AXE);
+   * absent: sums are not looked at
+   */
+  readonly accumulator?: AxeMath.Accumulator
 }
 
 /** What can go wrong, apart from the stream. */
-export type StepError = NoCalibrationData | NonFiniteActivations | SingularHessian | ScaleNotFixed | Layer.InputError
+export type StepError =
+  | NoCalibrationData
+  | NonFiniteActivations
+  | SingularHessian
+  | ScaleNotFixed
+  | AccumulatorUnfit
+  | Layer.InputError
+
+/** What columns become that are not what the quantizer made of them anyway: it, where the integers must be the very ones that were counted. */
+export const kept = ({ accumulator }: Options): "value" | "rounded" => (accumulator === undefined ? "value" : "rounded")
 
 /** How the inputs of one group lie to each other: sums over all samples, divided by their count. */
 export interface Seen {
@@ -106,6 +128,12 @@ const inputsOf = <Out extends Layer.Values>(
   return seen
 }
 
+const formatOf = ({ bitWidth, signed, scale, zeroPoint, float }: QuantTensor.QuantTensor): ColumnRounding.Format => {
+  const one = (x: tf.Tensor): number | undefined => (x.size === 1 ? (x.dataSync()[0] as number) : undefined)
+  const integers = float === undefined ? { scale: one(scale), zeroPoint: one(zeroPoint) } : {}
+  return { bitWidth: bitWidth.dataSync()[0] as number, signed, ...integers }
+}
+
 /** Adds one batch to the sums of some layers; synchronous, within a `tf.tidy`. */
 const observe = <Out extends Layer.Values>(
   model: Layer.Layer<Layer.Value, Out>,
@@ -126,8 +154,7 @@ const observe = <Out extends Layer.Values>(
   const float = step.float ? inputsOf(model, cells, options.original === false ? now : before, x, plain) : undefined
   for (const [{ layer, form, weight }, { quantized: h, mixed: g, count }] of sums)
     (quantized.get(layer.own) ?? []).forEach((input, call) => {
-      if (QuantTensor.isQuantTensor(input))
-        count.format ??= { bitWidth: input.bitWidth.dataSync()[0] as number, signed: input.signed }
+      if (QuantTensor.isQuantTensor(input)) count.format ??= formatOf(input)
       const value = QuantTensor.dequantized(input)
       count.samples += value.shape[0] ?? 1
       const rows = Unfold.inputsOf(form, weight.shape, value)
@@ -165,7 +192,12 @@ const followsWeight = ({ layer, weight }: Target): boolean => {
 }
 
 /** The new weight of a layer. */
-const changed = (target: Target, { quantized, mixed, count }: Sums, step: Step): Result.Result<Ptq.Host, StepError> => {
+const changed = (
+  target: Target,
+  { quantized, mixed, count }: Sums,
+  step: Step,
+  { accumulator }: Options
+): Result.Result<Ptq.Host, StepError> => {
   const { name, layer, lie, weight } = target
   if (![...quantized, ...mixed].every(isWhole))
     return Result.fail(new NonFiniteActivations({ step: step.name, layer: name }))
@@ -174,10 +206,16 @@ const changed = (target: Target, { quantized, mixed, count }: Sums, step: Step):
   const round: ColumnRounding.Rounding = step.rounds
     ? ColumnRounding.of(layer, proxy, lie, weight, count.format)
     : (_, __, values) => values
+  const about = { ...target, step: step.name, proxy, format: count.format }
+  const grids = accumulator === undefined ? Result.succeed([]) : Accumulation.gridsOf(about, accumulator)
+  if (Result.isFailure(grids)) return Result.fail(grids.failure)
   const all = Unfold.matricesOf(lie, weight).map((matrix, group) => {
     const h = divided(quantized[group] as Matrix.Matrix, count.samples)
     const g = mixed[group] === undefined ? h : divided(mixed[group], count.samples)
-    const rounding: Rounding = { weight: matrix, quantize: (column, values) => round(group, column, values) }
+    const nearest: Rounding = { weight: matrix, quantize: (column, values) => round(group, column, values) }
+    const grid = grids.success[group]
+    const rounding =
+      accumulator === undefined || grid === undefined ? nearest : AxeMath.aware(nearest, accumulator, grid)
     return step.change({ name, group, count: count.samples }, rounding, { quantized: h, mixed: g })
   })
   return Result.mapBoth(Result.all(all), {
@@ -226,7 +264,7 @@ export const run =
           // a layer that the batches never reach keeps its weight
           if (sum.count.samples === 0) continue
           const weight = yield* Effect.flatMap(
-            Layer.attempt(() => changed(target, sum, step)),
+            Layer.attempt(() => changed(target, sum, step, options)),
             (result) => Effect.fromResult(result)
           )
           overlay.set(target.layer.own, { weight })

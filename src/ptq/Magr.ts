@@ -8,7 +8,7 @@ import * as Layerwise from "./Layerwise.ts"
 import * as MagrMath from "./MagrMath.ts"
 import type * as Ptq from "./Ptq.ts"
 
-export interface Options extends Omit<Layerwise.Options, "original"> {
+export interface Options extends Omit<Layerwise.Options, "original" | "accumulator"> {
   /** how much the largest magnitude counts; default: 0.1 */
   readonly alpha?: number
   /** default: 10 */

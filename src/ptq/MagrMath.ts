@@ -14,17 +14,23 @@ export interface Options {
   readonly start?: ArrayLike<number>
 }
 
-/** The nearest point whose magnitudes sum up to at most 1. */
-export const ontoBall = (x: Float64Array): Float64Array => {
+/** By how much magnitudes shrink on the way to the nearest point whose magnitudes sum up to at most `radius`. */
+export const threshold = (x: Float64Array, radius = 1): number => {
   const sum = x.reduce((total, value) => total + Math.abs(value), 0)
-  if (sum < 1) return x.slice()
+  if (sum < radius) return 0
   const sizes = x.map(Math.abs).sort().reverse()
   const found = { theta: 0, total: 0 }
   sizes.forEach((size, i) => {
     found.total += size
-    if (size * (i + 1) > found.total - 1) found.theta = (found.total - 1) / (i + 1)
+    if (size * (i + 1) > found.total - radius) found.theta = (found.total - radius) / (i + 1)
   })
-  return x.map((value) => Math.sign(value) * Math.max(0, Math.abs(value) - found.theta))
+  return found.theta
+}
+
+/** The nearest point whose magnitudes sum up to at most 1. */
+export const ontoBall = (x: Float64Array): Float64Array => {
+  const theta = threshold(x)
+  return x.map((value) => Math.sign(value) * Math.max(0, Math.abs(value) - theta))
 }
 
 /** The largest sum of magnitudes in a column. */

@@ -10,7 +10,7 @@ import * as QronosMath from "./QronosMath.ts"
 export interface Options extends Layerwise.Options {
   /** the columns with the largest inputs first; default: false */
   readonly actOrder?: boolean
-  /** in how many parts the columns are done; changes nothing but the speed; default: 100 */
+  /** in how many parts the columns are done; changes nothing but the speed and last bits; default: parts of 32 columns */
   readonly blocks?: number
   /** added to the diagonal, in units of the largest eigenvalue; default: 1e-6 */
   readonly damping?: number
@@ -25,9 +25,9 @@ export interface Options extends Layerwise.Options {
  * - formula:  `QronosMath.qronos` with the covariances of the layer's inputs in the quantized and in the float network
  * - shapes:   as the model takes them
  * - gradient: none
- * - errors:   NoCalibrationData; ScaleNotFixed; NonFiniteActivations and SingularHessian, which name the layer; InputError of the model; the model is
- *   never changed
- * - source:   Zhang et al. 2025, arXiv:2505.11695
+ * - errors:   NoCalibrationData; ScaleNotFixed; AccumulatorUnfit, NonFiniteActivations and SingularHessian, which name the layer; InputError of
+ *   the model; the model is never changed
+ * - source:   Zhang et al. 2025, arXiv:2505.11695; with an accumulator Colbert et al. 2024, arXiv:2409.17092
  *
  * @category rounding
  * @since 0.3.0
@@ -43,10 +43,17 @@ export const qronos = <E = never, R = never>(
       rounds: true,
       float: true,
       change: ({ name, group }, rounding, seen) => {
-        const blockSize = Math.max(1, Math.ceil(rounding.weight.columns / (options.blocks ?? 100)))
+        const blockSize =
+          options.blocks === undefined ? 32 : Math.max(1, Math.ceil(rounding.weight.columns / options.blocks))
         const start = options.start?.[name]?.[group]
         const { actOrder = false, damping = 1e-6 } = options
-        return QronosMath.qronos(rounding, seen, { actOrder, damping, blockSize, ...(start && { start }) })
+        return QronosMath.qronos(rounding, seen, {
+          actOrder,
+          damping,
+          blockSize,
+          keep: Layerwise.kept(options),
+          ...(start && { start })
+        })
       }
     },
     options

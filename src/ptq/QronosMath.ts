@@ -16,6 +16,8 @@ export interface Options {
   readonly start?: ArrayLike<number>
   readonly actOrder?: boolean
   readonly blockSize?: number
+  /** what the first column becomes: the value to be rounded, or what the quantizer made of it; default: "value" */
+  readonly keep?: "value" | "rounded"
   /** added to the diagonal, in units of the largest eigenvalue; default: 1e-6 */
   readonly damping?: number
 }
@@ -65,7 +67,7 @@ const solveRest = (
 export const qronos = (
   { weight, quantize }: Rounding,
   { quantized, mixed }: Covariances,
-  { actOrder = false, damping = 1e-6, blockSize = 32, ...options }: Options = {}
+  { actOrder = false, damping = 1e-6, blockSize = 32, keep = "value", ...options }: Options = {}
 ): Result.Result<Matrix.Matrix, Factor.NotPositive> => {
   const order = orderOf(Matrix.diagonal(quantized), actOrder)
   const h = Matrix.permuted(quantized, order)
@@ -81,7 +83,7 @@ export const qronos = (
     const lost = Matrix.row(w, 0).map((value, i) => value - (rounded[i] as number))
     if (w.rows > 1) solveRest(w, sums, lost, factor, h)
     columns.data.set(w.data)
-    columns.data.set(first)
+    columns.data.set(keep === "rounded" ? rounded : first)
     Spread.walk({
       weight: columns,
       sums: Spread.zeros(w.rows, w.columns),

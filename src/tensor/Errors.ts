@@ -485,3 +485,15 @@ export class LearningDiverged extends Data.TaggedError("LearningDiverged")<{
     return `${this.step}: the loss of ${this.layer || "the model"} is not finite from iteration ${this.iteration} on; lower the learning rate, of the scales first if they are learned.`
   }
 }
+
+/** A layer cannot keep to the accumulator that is asked for; nothing was changed. */
+export class AccumulatorUnfit extends Data.TaggedError("AccumulatorUnfit")<{
+  readonly step: string
+  readonly layer: string
+  /** what is wrong, and what helps */
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.step}: ${this.layer || "the model"} cannot keep to the accumulator: ${this.reason}.`
+  }
+}
