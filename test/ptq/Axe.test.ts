@@ -96,11 +96,12 @@ describe.each(Object.entries(algorithms))("%s", (_, algorithm) => {
       { numRuns: 60 }
     ))
 
-  it("makes up for what does not fit by the columns to come", () => {
-    const [weight, h, one] = [drawn(16, 24, 3), covarianceOf(24, 5), Matrix.damped(Matrix.zeros(24, 24), 1)]
-    const about = { inputs: { low: 0, high: 15 }, scales: new Float64Array(16).fill(step), biases: [] }
+  it("makes up for what is lost by the columns to come", () => {
+    const weight = { ...drawn(64, 24, 3), data: drawn(64, 24, 3).data.map((value) => value - 0.1) }
+    const [h, one] = [covarianceOf(24, 5), Matrix.damped(Matrix.zeros(24, 24), 1)]
+    const about = { inputs: { low: 0, high: 15 }, scales: new Float64Array(64).fill(step), biases: [] }
     const lossWith = (hessian: Matrix.Matrix): number => {
-      const rounded = algorithm(AxeMath.aware({ weight, quantize: grid(Math.round) }, { bitWidth: 10 }, about), hessian)
+      const rounded = algorithm(AxeMath.aware({ weight, quantize: grid(Math.round) }, { bitWidth: 11 }, about), hessian)
       const e = { ...weight, data: weight.data.map((value, i) => value - (rounded.data[i] as number)) }
       return Matrix.product(e, h).data.reduce((sum, value, i) => sum + value * (e.data[i] as number), 0)
     }
