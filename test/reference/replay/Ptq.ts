@@ -10,6 +10,7 @@ import * as Learned from "./ptq/Learned.ts"
 import * as Network from "./ptq/Network.ts"
 import * as Normalized from "./ptq/Normalized.ts"
 import * as Prepared from "./ptq/Prepared.ts"
+import * as Quantized from "./ptq/Quantized.ts"
 import * as Rounded from "./ptq/Rounded.ts"
 
 const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, unknown, Scope.Scope>>> = {
@@ -22,6 +23,8 @@ const steps: Readonly<Record<string, (testCase: Case) => Effect.Effect<Outcome, 
   qronos: Rounded.replayed,
   magr: Rounded.replayed,
   activation_equalization_mode: Prepared.replayed,
+  "preprocess_for_quantize + quantize": Quantized.replayed,
+  layerwise_quantize: Quantized.replayed,
   GraphChannelSplitting: Prepared.replayed,
   EqualizeGraph: Prepared.replayed,
   MergeBatchNorm: Prepared.replayed,
