@@ -31,6 +31,7 @@ const packages = [
   "@tensorflow/tfjs-backend-wasm",
   "@tensorflow/tfjs-core",
   "effect",
+  "onnxruntime-web",
   "protobufjs",
   "pure-rand"
 ]

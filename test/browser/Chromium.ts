@@ -75,7 +75,7 @@ export const visit = (context: BrowserContext, url: string, screenshot?: string)
     })
     try {
       await page.goto(url)
-      await page.waitForSelector("#answer", { state: "attached", timeout: 30_000 })
+      await page.waitForSelector("#answer", { state: "attached", timeout: 90_000 })
       if (screenshot !== undefined) await page.screenshot({ path: screenshot, fullPage: true })
       return { title: await page.title(), answer: (await page.textContent("#answer")) ?? "", complaints }
     } catch (cause) {

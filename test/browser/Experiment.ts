@@ -1,6 +1,7 @@
 /**
- * What the browser test runs, in Node and on every page alike: resolves a quantizer, and trains a small convolutional network at eight
- * bits on drawn digits for 20 steps. It knows the published entries of the package alone.
+ * What the browser test runs, in Node and on every page alike: resolves a quantizer, trains a small convolutional network at eight
+ * bits on drawn digits for 20 steps, exports it, and runs the file in onnxruntime-web against the integers and the model. It knows
+ * the published entries of the package alone.
  */
 
 import { setThreadsCount } from "@tensorflow/tfjs-backend-wasm"
@@ -8,14 +9,18 @@ import * as tf from "@tensorflow/tfjs-core"
 import {
   Activation,
   Batch,
+  Certificate,
   Classifier,
   Convolution,
   Dataset,
   Digits,
   Injector,
+  type Layer,
   Linear,
   Loss,
   Model,
+  Onnx,
+  OnnxRuntime,
   Optimizer,
   Random,
   Safetensors,
@@ -51,6 +56,10 @@ export interface Report {
   readonly state: string
   /** of 200 digits that were not trained on, in percent */
   readonly accuracy: number
+  /** SHA-256 of the network as an ONNX file (QCDQ), and as one of floats */
+  readonly exported: readonly [qcdq: string, float: string]
+  /** of the file, run on digits that were not trained on */
+  readonly certificate: Certificate.Certificate
   readonly tensorsLeft: number
   readonly msPerStep: number
 }
@@ -58,6 +67,8 @@ export interface Report {
 const seed = 7
 const batchSize = 32
 const steps = 20
+/** how many digits the file is run on */
+const compared = 100
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 const bitsOf = (value: number): string => new DataView(Float64Array.of(value).buffer).getBigUint64(0, true).toString(16)
@@ -87,7 +98,8 @@ const quantized = Effect.gen(function* () {
 // the scales are measured for a few steps, and learned in the others
 const input = pipe(ScaledInt.Int8ActPerTensorFloat, Injector.let({ collectStatsSteps: 5 }))
 const actQuant = pipe(ScaledInt.Uint8ActPerTensorFloat, Injector.let({ collectStatsSteps: 5 }))
-const weightQuant = ScaledInt.Int8WeightPerTensorFloat
+const learned = { weightQuant: ScaledInt.Int8WeightPerTensorFloat, biasQuant: ScaledInt.Int32Bias }
+const returnQuantTensor = true
 
 const conv = (inChannels: number, outChannels: number, order: number) =>
   Convolution.quantConv2d({
@@ -96,24 +108,36 @@ const conv = (inChannels: number, outChannels: number, order: number) =>
     kernelSize: [3, 3],
     strides: [2, 2],
     padding: "same",
-    weightQuant,
+    ...learned,
     seed: seed + order
   })
 
 const network = Effect.gen(function* () {
-  const relu = Activation.quantReLU({ actQuant })
+  const relu = Activation.quantReLU({ actQuant, returnQuantTensor })
   return Model.sequential({
-    input: yield* Activation.quantIdentity({ actQuant: input }),
+    input: yield* Activation.quantIdentity({ actQuant: input, returnQuantTensor }),
     conv1: yield* conv(1, 8, 1),
     relu1: yield* relu,
     conv2: yield* conv(8, 16, 2),
     relu2: yield* relu,
     flatten: Model.flatten,
-    fc1: yield* Linear.quantLinear({ inFeatures: 7 * 7 * 16, outFeatures: 64, weightQuant, seed: seed + 3 }),
+    fc1: yield* Linear.quantLinear({ inFeatures: 7 * 7 * 16, outFeatures: 64, ...learned, seed: seed + 3 }),
     relu3: yield* relu,
-    fc2: yield* Linear.quantLinear({ inFeatures: 64, outFeatures: 10, weightQuant, seed: seed + 4 })
+    fc2: yield* Linear.quantLinear({ inFeatures: 64, outFeatures: 10, ...learned, seed: seed + 4 })
   })
 })
+
+/** The network as files, and what the runtime makes of the first of them. */
+const exported = (model: Layer.Layer, digits: Dataset.Dataset) =>
+  Effect.gen(function* () {
+    const options = { inputShape: [1, 28, 28, 1] }
+    const qcdq = yield* Onnx.exportQcdq(model, options)
+    const float = yield* Onnx.exportFloat(model, options)
+    const indices = Uint32Array.from({ length: compared }, (_, i) => i)
+    const data = Dataset.pixels(digits, indices).map((grey) => grey - 0.5)
+    const certificate = yield* Certificate.certify(qcdq, model, { shape: [compared, 28, 28, 1], data })
+    return { exported: [yield* sha256(qcdq), yield* sha256(float)] as const, certificate }
+  })
 
 const trained = Effect.gen(function* () {
   const digits = Digits.make(seed, steps * batchSize + 200)
@@ -128,13 +152,15 @@ const trained = Effect.gen(function* () {
       random: Random.make(seed)
     })
   )
+  const others = Dataset.slice(digits, steps * batchSize, digits.count)
   const done = [...events].filter((event) => event._tag === "StepDone")
   const times = done.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b)
   return {
     losses: done.map(({ loss }) => loss),
     lossBits: done.map(({ loss }) => bitsOf(loss)),
     state: yield* sha256(Safetensors.encode(yield* State.parameters(model))),
-    accuracy: yield* Classifier.accuracy(model, Dataset.reader(Dataset.slice(digits, steps * batchSize, digits.count))),
+    accuracy: yield* Classifier.accuracy(model, Dataset.reader(others)),
+    ...(yield* exported(model, others)),
     msPerStep: times[times.length >> 1] ?? 0
   }
 })
@@ -167,5 +193,5 @@ const program = Effect.gen(function* () {
 
 export const run = ({ threadCount, ...options }: Options): Promise<Report> => {
   if (threadCount !== undefined) setThreadsCount(threadCount)
-  return Effect.runPromise(Effect.provide(program, Wasm.layerWith(options)))
+  return Effect.runPromise(program.pipe(Effect.provide(Wasm.layerWith(options)), Effect.provide(OnnxRuntime.layer)))
 }

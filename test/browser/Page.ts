@@ -16,7 +16,7 @@ const show = (report: Report): void => {
   const { losses, lossBits, kernels, ...rest } = report
   const table = document.createElement("table")
   for (const [name, value] of Object.entries({ ...rest, kernels: kernels.length }))
-    table.append(row([name, `${value}`]))
+    table.append(row([name, typeof value === "object" ? JSON.stringify(value) : `${value}`]))
   table.append(...losses.map((loss, i) => row([`loss ${i + 1}`, loss.toFixed(6)])))
   document.body.append(table)
 }

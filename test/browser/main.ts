@@ -47,8 +47,9 @@ const faults = (page: Page, report: Report, node: Report): ReadonlyArray<string>
   const difference = differenceOf(report, node)
   return [
     ...(["backend", "kernels", "quantized", "tensorsLeft"] as const).flatMap(differs),
-    ...(page.exact ? (["lossBits", "state", "accuracy"] as const).flatMap(differs) : []),
+    ...(page.exact ? (["lossBits", "state", "accuracy", "exported", "certificate"] as const).flatMap(differs) : []),
     ...(difference <= tolerance ? [] : [`the losses differ from Node's by ${difference}`]),
+    ...(report.certificate.certified ? [] : [`its file is not certified: ${JSON.stringify(report.certificate)}`]),
     // fused multiply-adds that changed no bit were not used
     ...(!page.exact && report.state === node.state ? ["the relaxed kernels did not run"] : []),
     ...(report.sharedMemory === page.shared ? [] : [`the memory is ${page.shared ? "not " : ""}shared`])
@@ -57,15 +58,20 @@ const faults = (page: Page, report: Report, node: Report): ReadonlyArray<string>
 
 const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, x) => sum + x, 0) / values.length
 
-const nodeFaults = ({ losses, kernels, tensorsLeft }: Report): ReadonlyArray<string> => [
+const nodeFaults = ({ losses, kernels, certificate, tensorsLeft }: Report): ReadonlyArray<string> => [
   ...(losses.length === 20 && losses.every(Number.isFinite) ? [] : [`losses: ${losses}`]),
   ...(mean(losses.slice(-5)) < mean(losses.slice(0, 5)) ? [] : [`the loss does not fall: ${losses}`]),
+  ...(certificate.certified ? [] : [`the file is not certified: ${JSON.stringify(certificate)}`]),
   ...(kernels.length > 0 ? [] : ["no kernel of breve is there"]),
   ...(tensorsLeft === 0 ? [] : [`${tensorsLeft} tensors are left`])
 ]
 
 const complaintsOf = (visit: Chromium.Visit): ReadonlyArray<string> =>
   visit.title === "done" ? visit.complaints : [...visit.complaints, visit.answer]
+
+/** Of the file in the runtime, and of the model, beside the integers. */
+const equalOf = ({ certificate }: Report): string =>
+  certificate.comparisons.map(({ equal, outputs }) => `${equal}/${outputs}`).join(" ")
 
 const line = (name: string, report: Report, node: Report): Readonly<Record<string, string | number>> => ({
   where: name,
@@ -74,6 +80,9 @@ const line = (name: string, report: Report, node: Report): Readonly<Record<strin
   "equal losses": report.lossBits.filter((bits, i) => bits === node.lossBits[i]).length,
   "largest difference": differenceOf(report, node),
   state: report.state.slice(0, 12),
+  exported: report.exported[0].slice(0, 12),
+  "equal outputs": equalOf(report),
+  certified: `${report.certificate.certified}`,
   kernels: report.kernels.length,
   "ms per step": Number(report.msPerStep.toFixed(1))
 })
