@@ -6,6 +6,7 @@
 import { Effect, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
+import * as IntegerNetwork from "../exchange/IntegerNetwork.ts"
 import * as Onnx from "../exchange/Onnx.ts"
 import * as Sha256 from "../exchange/Sha256.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
@@ -17,7 +18,12 @@ import * as Saved from "./Saved.ts"
 import * as Shipped from "./Shipped.ts"
 
 /** What a network can be written as, and how the name of such a file ends. */
-const endings = { qcdq: ".onnx", qonnx: ".qonnx.onnx", float: ".float.onnx" } as const
+const endings = {
+  qcdq: ".onnx",
+  qonnx: ".qonnx.onnx",
+  float: ".float.onnx",
+  integers: ".integers.safetensors"
+} as const
 
 type Format = keyof typeof endings
 
@@ -25,17 +31,22 @@ const opsets: ReadonlyArray<number> = [13, 14, 15, 16, 17, 18, 19, 20, 21]
 
 const isOpset = (opset: number): opset is Onnx.Opset => opsets.includes(opset)
 
+const invalid = (reason: string) => new InvalidOptions({ what: "breve export", option: "opset", reason })
+
 const opsetOf = (given: Option.Option<number>, other: Onnx.Opset): Effect.Effect<Onnx.Opset, InvalidOptions> => {
   const opset = Option.getOrElse(given, () => other)
-  const reason = `has to be from ${opsets[0]} to ${opsets.at(-1)}, not ${opset}`
   return isOpset(opset)
     ? Effect.succeed(opset)
-    : Effect.fail(new InvalidOptions({ what: "breve export", option: "opset", reason }))
+    : Effect.fail(invalid(`has to be from ${opsets[0]} to ${opsets.at(-1)}, not ${opset}`))
 }
 
 /** The bytes of a network in a format. */
 const written = ({ network, model, image }: Saved.Saved, format: Format, given: Option.Option<number>) =>
   Effect.gen(function* () {
+    if (format === "integers") {
+      if (Option.isSome(given)) return yield* invalid("has no use with --format integers")
+      return IntegerNetwork.encode(yield* IntegerNetwork.of(model, Shipped.inputShape(image)))
+    }
     const opset = yield* opsetOf(given, format === "qcdq" ? Shipped.opsetOf(network) : format === "qonnx" ? 14 : 13)
     const options = { inputShape: Shipped.inputShape(image), opset }
     if (format === "qcdq") return yield* Onnx.exportQcdq(model, options)
@@ -50,7 +61,7 @@ const flags = {
   ),
   format: Flag.withDescription(
     Flag.withDefault(Flag.Literals("format", Object.keys(endings) as ReadonlyArray<Format>), "qcdq"),
-    "qcdq: standard ONNX with integer weights; qonnx: ONNX of arbitrary widths; float: ONNX without quantization"
+    "qcdq: standard ONNX with integer weights; qonnx: ONNX of arbitrary widths; float: ONNX without quantization; integers: a network of integers, Safetensors"
   ),
   opset: Flag.withDescription(
     Flag.optional(Flag.Int("opset")),

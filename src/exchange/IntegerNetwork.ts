@@ -1,8 +1,8 @@
 /**
  * Networks of integers: what of a trained model a device without floating point needs, and what it must compute with it.
  *
- * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./GraphConstants.ts`, `./IntegerExecutor.ts`, `./IntegerLowering.ts`,
- * `./IntegerProgram.ts`, `./Trace.ts`. Laws: test/exchange/IntegerNetwork.test.ts.
+ * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./GraphConstants.ts`, `./IntegerExecutor.ts`, `./IntegerFile.ts`,
+ * `./IntegerLowering.ts`, `./IntegerProgram.ts`, `./Trace.ts`. Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
@@ -13,6 +13,7 @@ import * as Lowering from "./IntegerLowering.ts"
 import type { IntegerNetwork, Integers, Meaning } from "./IntegerProgram.ts"
 import * as Trace from "./Trace.ts"
 
+export { decode, encode } from "./IntegerFile.ts"
 export type { Options } from "./IntegerLowering.ts"
 export type * from "./IntegerProgram.ts"
 

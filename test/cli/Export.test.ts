@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Terminal } from "effect"
+import { Effect, Result, Terminal } from "effect"
 import { Command } from "effect/cli"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Export from "../../src/cli/Export.ts"
@@ -12,6 +12,7 @@ import * as Shipped from "../../src/cli/Shipped.ts"
 import * as Train from "../../src/cli/Train.ts"
 import * as Verify from "../../src/cli/Verify.ts"
 import type { Certificate } from "../../src/exchange/Certificate.ts"
+import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 
 const breve = Command.runWith(
   Command.make("breve").pipe(Command.withSubcommands([Train.command, Export.command, Verify.command])),
@@ -84,6 +85,9 @@ describe("a trained network", () => {
     expect(await readFile(at("again", "q.onnx"))).toEqual(await readFile(at("out", "mlp-int4.qonnx.onnx")))
     await printed("export", at("out", "mlp-float.safetensors"), "--format", "float", "--out", at("again", "f.onnx"))
     expect(await readFile(at("again", "f.onnx"))).toEqual(await readFile(at("out", "mlp-float.onnx")))
+    await printed("export", at("out", "mlp-int4.safetensors"), "--format", "integers", "--out", at("again", "i"))
+    const network = Result.getOrThrow(IntegerNetwork.decode(await readFile(at("again", "i"))))
+    expect(network.accumulators.map(({ layer }) => layer)).toEqual(["fc1", "fc2", "fc3"])
     const wide = await printed(
       "export",
       at("out", "mlp-int4.safetensors"),
