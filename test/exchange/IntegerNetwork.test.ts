@@ -5,6 +5,7 @@ import { shifted } from "../../src/exchange/IntegerExecutor.ts"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
+import * as Convolution from "../../src/nn/Convolution.ts"
 import * as Elementwise from "../../src/nn/Elementwise.ts"
 import * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
@@ -180,6 +181,84 @@ onBackends("a network of integers", () => {
       expect(yield* refused({ input, own })).toMatch(/^NotExportable own:.*not known as data/)
       const bare = yield* fc({ hasBias: false })
       expect(yield* refused({ input, fc: bare }, { accumulatorBits: 12 })).toMatch(/^AccumulatorOverflow fc:.*12/)
+    })
+  )
+
+  scoped("reaches the stated bounds with the worst inputs, and no input goes beyond", () =>
+    Effect.gen(function* () {
+      const build = (layer: Layer.Layer, act = {}) =>
+        Effect.gen(function* () {
+          const input = yield* Activation.quantIdentity({
+            actQuant: pipe(ShiftedScaledInt.ShiftedUint8ActPerTensorFloat, Injector.let({ collectStatsSteps: 2 })),
+            returnQuantTensor: true,
+            ...act
+          })
+          return Model.sequential({ input, layer })
+        })
+      const options = { weightQuant: ScaledInt.Int8WeightPerChannelFloat, biasQuant: ScaledInt.Int32Bias, seed: 4 }
+      const layers = [
+        [yield* Linear.quantLinear({ inFeatures: 12, outFeatures: 5, ...options }), [2, 12]],
+        [
+          yield* Convolution.quantConv2d({ inChannels: 2, outChannels: 3, kernelSize: [3, 3], ...options }),
+          [2, 3, 3, 2]
+        ],
+        [
+          yield* Convolution.quantConv2d({ inChannels: 4, outChannels: 4, groups: 2, kernelSize: [2, 2], ...options }),
+          [1, 2, 2, 4]
+        ]
+      ] as const
+      for (const [layer, shape] of layers) {
+        const model = yield* build(layer)
+        yield* Networks.train(model, shape)
+        const network = yield* IntegerNetwork.of(model, shape)
+        const { operation, output } = network.steps[0] as IntegerNetwork.Step
+        if (operation.op !== "linear" && operation.op !== "conv") return expect.fail(operation.op)
+        const { low: least, high: most } = network.meanings[network.input.name] as IntegerNetwork.Meaning
+        const { weight, bias } = operation
+        const { low, high } = network.accumulators[0] as IntegerNetwork.Accumulator
+        const outputs = weight.shape.at(-1) as number
+        const one = shape.slice(1).reduce((a: number, b: number) => a * b, 1)
+        const inner = weight.shape.at(-2) as number
+        const perGroup = outputs / (operation.op === "conv" ? operation.groups : 1)
+        const channels = shape.at(-1) as number
+        // the input that makes one output as large, or as small, as can be: each value at the end that its weight asks for
+        const worst = (o: number, up: boolean): Int32Array =>
+          Int32Array.from({ length: one }, (_, i) => {
+            const [tap, channel] = [Math.floor(i / channels), i % channels]
+            const within = channel - Math.floor(o / perGroup) * inner
+            if (operation.op === "conv" && (within < 0 || within >= inner)) return least
+            const w = weight.data[
+              operation.op === "conv" ? (tap * inner + within) * outputs + o : i * outputs + o
+            ] as number
+            return w > 0 === up ? most : least
+          })
+        const reached = Array.from({ length: outputs }, (_, o) =>
+          [true, false].map((up) => {
+            const data = IntegerNetwork.execute(network, { shape: [1, ...shape.slice(1)], data: worst(o, up) }).get(
+              output
+            )?.data
+            // partial sums may be larger by a bias of the other sign
+            return (data?.[o] as number) - (up ? Math.min(0, bias?.[o] ?? 0) : Math.max(0, bias?.[o] ?? 0))
+          })
+        )
+        expect(Math.max(...reached.map(([up]) => up as number))).toBe(high)
+        expect(Math.min(...reached.map(([, down]) => down as number))).toBe(low)
+        // one bit less than that is an overflow, told before anything runs
+        const bits = network.accumulators[0]?.bits as number
+        expect((yield* IntegerNetwork.of(model, shape, { accumulatorBits: bits })).accumulators[0]?.bits).toBe(bits)
+        const error = yield* Effect.flip(IntegerNetwork.of(model, shape, { accumulatorBits: bits - 1 }))
+        expect(error).toMatchObject({ _tag: "AccumulatorOverflow", layer: "layer", bits, available: bits - 1 })
+        // whatever else comes in stays within
+        const random = yield* owned(() => Networks.drawn(11, [50, ...shape.slice(1)]))
+        const first = IntegerNetwork.quantized(
+          network,
+          random.dataSync().map((x) => 9 * x) as Float32Array,
+          random.shape
+        )
+        const sums = IntegerNetwork.execute(network, first).get(output)?.data as Int32Array
+        expect(Math.max(...sums)).toBeLessThanOrEqual(high)
+        expect(Math.min(...sums)).toBeGreaterThanOrEqual(low)
+      }
     })
   )
 
