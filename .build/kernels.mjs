@@ -10,8 +10,9 @@ import { fileURLToPath } from "node:url"
 import asc from "assemblyscript/asc"
 
 const LIMIT = 30_000 // bytes, of all modules together
-const folder = fileURLToPath(new URL("../src/backend/assembly", import.meta.url))
-const target = fileURLToPath(new URL("../src/backend/kernels.generated.js", import.meta.url))
+const [, , from, to] = process.argv // other sources and another module, if given
+const folder = from ?? fileURLToPath(new URL("../src/backend/assembly", import.meta.url))
+const target = to ?? fileURLToPath(new URL("../src/backend/kernels.generated.js", import.meta.url))
 
 /** The modules by name: their sources, and the features that they need besides SIMD. */
 const sources = { deterministic: ["index.ts"], relaxed: ["relaxed.ts", "relaxed-simd"] }

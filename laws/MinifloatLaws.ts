@@ -250,6 +250,8 @@ export const overflow: Law.Law<Minifloats> = Law.everywhere(
     const values = upwards(subject, format)
     const largest = values.at(-1) as number
     const far = [2 * largest, 2 ** 100].map(Math.fround)
+    const coded = subject.decode(subject.encode(2 * largest, format) ?? 0, format)
+    if (coded !== largest) return `decode(encode(${2 * largest})) is ${coded}, not ${largest}`
     const inputs = signed([...far, Number.NaN], format)
     const ends = { saturate: largest, infinite: Number.POSITIVE_INFINITY, nan: Number.NaN }
     for (const [overflow, end] of Object.entries(ends)) {

@@ -2,8 +2,8 @@
  * The laws of one resolution: new instances, the same value however it is built, everything released, and errors that lead back to
  * the request.
  *
- * Injectors are made from small tables over six names (`./InjectorTable.ts`), each part of which is built in one of four ways: at once,
- * as an Effect, as an Effect that waits, or at once and to be released.
+ * Injectors are made from small tables over six names (`./ResolutionTable.ts`), each part of which is built in one of five ways: at once, as
+ * an Effect, as an Effect that waits, at once and to be released, or as an Effect and to be released.
  *
  * Room: laws. Imports: fast-check, effect, `inject`, its own room.
  */
@@ -11,8 +11,23 @@ import { Effect, Exit, Fiber, Result, Scope } from "effect"
 import * as fc from "fast-check"
 import * as Injector from "../src/inject/Injector.ts"
 import type { ResolutionError } from "../src/tensor/Errors.ts"
-import { type Entry, name, names, reading, type Table, table } from "./InjectorTable.ts"
+import { type Entry, name, reading, table } from "./InjectorTable.ts"
 import * as Law from "./Law.ts"
+import {
+  byMixture,
+  denoted,
+  dense,
+  graph,
+  injectorOf,
+  knot,
+  type Log,
+  log,
+  mixture,
+  sound,
+  type Way,
+  wait,
+  ways
+} from "./ResolutionTable.ts"
 
 // ---- subjects -----------------------------------------------------------------------------------------------
 
@@ -28,116 +43,7 @@ export const resolver: Resolver = {
   resolve: (a, name) => Effect.map(Injector.resolveUnknown(a, [name]), (found) => found[name])
 }
 
-// ---- injectors ----------------------------------------------------------------------------------------------
-
-/** How a part is built. */
-type Way = "sync" | "effect" | "waiting" | "scoped" | "acquired"
-const ways: ReadonlyArray<Way> = ["sync", "effect", "waiting", "scoped", "acquired"]
-
-/** What happens to parts, in order. */
-interface Log {
-  readonly built: Array<object>
-  readonly released: Array<object>
-  /** the part at which the resolution stops for ever, counted from 0; absent: none */
-  readonly stopsAt?: number
-}
-
-const log = (stopsAt?: number): Log => ({ built: [], released: [], ...(stopsAt !== undefined && { stopsAt }) })
-
-const wait = Effect.callback<void>((resume) => {
-  setImmediate(() => resume(Effect.void))
-})
-
-/** The attributes of a table whose parts are built by the way of their name. */
-const attributesOf = (t: Table, wayOf: (at: string) => Way, { built, released, stopsAt }: Log) => {
-  const bind = (at: string, e: Entry): unknown => {
-    if (e.kind === "plain") return e.n
-    if (e.kind === "link") return Injector.link(e.to)
-    if (e.kind === "branch")
-      return Injector.choose(e.on, Object.fromEntries(e.cases.map((c, i) => [String(i), bind(at, c)])))
-    if (e.kind === "solved") {
-      const answer = (...args: ReadonlyArray<unknown>): unknown =>
-        e.answer.kind === "plain" ? { solved: e.answer.n, args } : bind(at, e.answer)
-      if (wayOf(at) === "sync" || wayOf(at) === "scoped") return Injector.value(e.needs, answer)
-      return Injector.valueEffect(e.needs, (...args: ReadonlyArray<unknown>) => Effect.sync(() => answer(...args)))
-    }
-    const dependencies = Object.fromEntries([
-      ...e.needs.map((n) => [n, Injector.required()] as const),
-      ...e.may.map((n) => [n, Injector.optional("default")] as const)
-    ])
-    const make = (given: object): object => {
-      if (e.fails) throw new Error(`Part${e.id} fails`)
-      const part = { part: e.id, given }
-      return part
-    }
-    const acquire = (given: object): object => {
-      const part = make(given)
-      built.push(part)
-      return part
-    }
-    const release = (part: object): void => void released.push(part)
-    const label = `Part${e.id}`
-    switch (wayOf(at)) {
-      case "sync":
-        return Injector.component(label, dependencies, make)
-      case "effect":
-        return Injector.componentEffect(label, dependencies, (given) => Effect.sync(() => make(given)))
-      case "waiting":
-        return Injector.componentEffect(label, dependencies, (given) =>
-          Effect.andThen(
-            wait,
-            Effect.suspend(() => (built.length === stopsAt ? Effect.never : Effect.sync(() => make(given))))
-          )
-        )
-      case "scoped":
-        return Injector.componentScoped(label, dependencies, acquire, release)
-      case "acquired":
-        return Injector.componentEffect(label, dependencies, (given) =>
-          Effect.acquireRelease(
-            Effect.sync(() => acquire(given)),
-            (part) => Effect.sync(() => release(part))
-          )
-        )
-    }
-  }
-  return Object.fromEntries(Object.entries(t).map(([at, e]) => [at, bind(at, e)]))
-}
-
-const injectorOf = (t: Table, wayOf: (at: string) => Way, events: Log = log()): Injector.Any =>
-  Injector.make(attributesOf(t, wayOf, events))
-
-/** Parts that do not throw: of an Effect that dies, no value is claimed. */
-const sound = (t: Table): Table => {
-  const mended = <E extends Entry>(e: E): E => {
-    if (e.kind === "part") return { ...e, fails: false }
-    if (e.kind === "solved") return { ...e, answer: mended(e.answer) }
-    if (e.kind === "branch") return { ...e, cases: e.cases.map(mended) }
-    return e
-  }
-  return Object.fromEntries(Object.entries(t).map(([at, e]) => [at, mended(e)]))
-}
-
-/** Tables of parts that need none but later ones, so that all of them can be built; few fail. */
-const graph: fc.Arbitrary<Table> = fc
-  .tuple(
-    ...names.map((_, i) =>
-      fc.record({
-        kind: fc.constant("part" as const),
-        id: fc.constant(i),
-        needs: fc.subarray(names.slice(i + 1)),
-        may: fc.constant([]),
-        fails: fc.nat(9).map((chance) => chance === 0)
-      })
-    )
-  )
-  .map((entries) => Object.fromEntries(entries.map((entry, i) => [names[i] as string, entry])))
-const dense = fc.oneof({ weight: 3, arbitrary: graph }, { weight: 1, arbitrary: table })
-
-const mixture = fc.array(fc.constantFrom(...ways), { minLength: names.length, maxLength: names.length })
-const byMixture =
-  (mixture: ReadonlyArray<Way>) =>
-  (at: string): Way =>
-    mixture[(names as ReadonlyArray<string>).indexOf(at)] ?? "sync"
+// ---- outcomes -----------------------------------------------------------------------------------------------
 
 const seen = (result: Result.Result<unknown, ResolutionError>): string =>
   Result.isSuccess(result)
@@ -170,6 +76,19 @@ export const fresh: Law.Law<Resolver> = Law.forAllAsync(
     return (
       !(both || (shared && typeof (first as { success: unknown }).success === "object")) || "an instance is in both"
     )
+  }
+)
+
+/** However many need a part, and in however many ways they come to it, it is built once. */
+export const once: Law.Law<Resolver> = Law.forAllAsync(
+  { name: "each part is built once", states: "resolve(a, n) builds no part twice, also where functions answer parts" },
+  { t: graph, n: name, mixture },
+  async (subject, { t, n, mixture }) => {
+    const events = log()
+    const wayOf = (at: string): Way => (byMixture(mixture)(at) === "sync" ? "scoped" : "acquired")
+    await outcome(subject, injectorOf(sound(t), wayOf, events), n)
+    const ids = events.built.map((part) => (part as { readonly part: number }).part)
+    return new Set(ids).size === ids.length || `the parts ${ids.join(", ")} were built`
   }
 )
 
@@ -283,6 +202,45 @@ export const harmless: Law.Law<Resolver> = Law.forAllAsync(
   }
 )
 
+/** The value of a name is what the table says, however plans and slots are laid out. */
+export const stated: Law.Law<Resolver> = Law.forAllAsync(
+  {
+    name: "the value is that of the table",
+    states: "resolve(a, n) = what the table says of n, or fails where it says nothing"
+  },
+  { t: dense, n: name },
+  async (subject, { t, n }) => {
+    const wanted = denoted(t, n)
+    const found = await Effect.runPromise(
+      Effect.scoped(
+        Effect.result(
+          subject.resolve(
+            injectorOf(t, () => "sync"),
+            n
+          )
+        )
+      )
+    )
+    if (wanted === undefined) return Result.isFailure(found) || `it is ${seen(found)}, and should fail`
+    return seen(found) === JSON.stringify(wanted) || `it is ${seen(found)}, not ${JSON.stringify(wanted)}`
+  }
+)
+
+/** A link stands for the attribute itself, not for another one like it. */
+export const linked: Law.Law<Resolver> = Law.forAllAsync(
+  { name: "a link is the same instance", states: "resolve(a.let({ l: link(n) }), [l, n]): the same object twice" },
+  { t: graph, n: name, mixture },
+  async (subject, { t, n, mixture }) => {
+    const both = Injector.let(injectorOf(sound(t), byMixture(mixture)), {
+      l: Injector.link(n),
+      both: Injector.value(["l", n], (one: unknown, other: unknown) => [one, other])
+    } as Injector.Attributes)
+    const found = await Effect.runPromise(Effect.scoped(subject.resolve(both, "both")))
+    const [one, other] = found as readonly [unknown, unknown]
+    return one === other || "they are two"
+  }
+)
+
 /** An attribute that is put in resolves to itself, whatever else there is. */
 export const given: Law.Law<Resolver> = Law.forAllAsync(
   { name: "what is put in comes out", states: "resolve(a.let({ n: v }), n) = v" },
@@ -315,7 +273,7 @@ export const led: Law.Law<Resolver> = Law.forAllAsync(
     name: "errors lead back to the request",
     states: "path = n, ..., each depends on the next; a circle: the last name is the first one that was there before"
   },
-  { t: table, n: name },
+  { t: fc.oneof(table, knot), n: name },
   async (subject, { t, n }) => {
     const injector = injectorOf(t, () => "sync")
     const found = await Effect.runPromise(Effect.scoped(Effect.result(subject.resolve(injector, n))))
@@ -334,11 +292,14 @@ export const led: Law.Law<Resolver> = Law.forAllAsync(
 /** Every law of resolutions. */
 export const all: ReadonlyArray<Law.Law<Resolver>> = [
   fresh,
+  once,
   alike,
   independent,
   released,
   interrupted,
   harmless,
+  stated,
+  linked,
   given,
   led
 ]

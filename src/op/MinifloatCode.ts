@@ -3,7 +3,7 @@
  *
  * A code has the sign (where there is one) above the exponent above the mantissa: `s eee mm`.
  *
- * Room: op (level 1). Imports: `tensor`, `./Minifloat.ts`. Laws: laws/FormatLaws.ts, test/op/MinifloatCode.test.ts.
+ * Room: op (level 1). Imports: `tensor`, `./Minifloat.ts`. Laws: laws/MinifloatLaws.ts, test/op/MinifloatCode.test.ts.
  */
 import * as Float32 from "../tensor/Float32.ts"
 import type * as Minifloat from "./Minifloat.ts"

@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import * as IntegerLaws from "../../laws/IntegerLaws.ts"
 import type * as Law from "../../laws/Law.ts"
+import * as Levels from "../../src/op/Levels.ts"
 import { onCpu } from "./OnCpu.ts"
 import type { Pack } from "./Pack.ts"
 
@@ -64,7 +65,11 @@ export const pack: Pack<Integers> = {
   laws: IntegerLaws.all,
   good: [
     ["breve's integers on WASM", Effect.succeed(integers)],
-    ["breve's integers on cpu", onCpu(integers)]
+    ["breve's integers on cpu", onCpu(integers)],
+    [
+      "the range of breve's levels",
+      Effect.succeed({ ...integers, range: (format) => Levels.rangeOf(format.bitWidth, format) })
+    ]
   ],
   broken: broken.map(([law, how, parts]) => [law, how, Effect.succeed({ ...integers, ...parts })]),
   runs: 1

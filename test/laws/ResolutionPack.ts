@@ -60,8 +60,12 @@ const renamedPath = (error: ResolutionError): ResolutionError =>
     ? new CircularDependency({ injector: error.injector, path: [...error.path, ...error.path.slice(0, 1)] })
     : error
 
+const oneMore = (found: unknown): unknown =>
+  typeof found === "object" && found !== null && "part" in found ? { ...found, part: Number(found.part) + 1 } : found
+
 const broken: ReadonlyArray<readonly [Law.Law<Resolver>, string, () => Resolver["resolve"]]> = [
   [ResolutionLaws.fresh, "answers what was found before", remembering],
+  [ResolutionLaws.once, "resolves twice", () => (a, name) => Effect.andThen(resolve(a, name), resolve(a, name))],
   [
     ResolutionLaws.alike,
     "cannot wait",
@@ -75,6 +79,13 @@ const broken: ReadonlyArray<readonly [Law.Law<Resolver>, string, () => Resolver[
   [ResolutionLaws.released, "released at once", () => inScope((scope) => Scope.close(scope, Exit.void))],
   [ResolutionLaws.interrupted, "nothing is released", () => inScope(() => Effect.void)],
   [ResolutionLaws.harmless, "mended by itself", failing],
+  [ResolutionLaws.stated, "ids are one more", () => (a, name) => Effect.map(resolve(a, name), oneMore)],
+  [
+    ResolutionLaws.linked,
+    "copies",
+    () => (a, name) =>
+      Effect.map(resolve(a, name), (found) => (Array.isArray(found) ? found.map((one) => structuredClone(one)) : found))
+  ],
   [
     ResolutionLaws.given,
     "nothing is null",

@@ -55,6 +55,25 @@ const shared = Effect.gen(function* () {
   return Model.sequential({ first, second } as never)
 })
 
+/** A width that is refused for large weights. */
+const picky = Injector.merge(
+  Int8WeightPerTensorFloat as Injector.Any,
+  Injector.make({
+    bitWidth: Injector.value(["module"], ({ weight }: { readonly weight: tf.Tensor }) => {
+      if (weight.dataSync().some((x) => Math.abs(x) > 50)) throw new Error("weights as large as that")
+      return 8
+    })
+  })
+)
+const refusing = Linear.quantLinear({ inFeatures: 6, outFeatures: 3, seed: 3, weightQuant: picky as never })
+const large = (state: Stored.Tensors): Stored.Tensors =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, one]) => [
+      name,
+      name === "weight" ? { ...one, data: new Uint8Array(Float32Array.from({ length: 18 }, () => 99).buffer) } : one
+    ])
+  )
+
 const of = (name: string, make: Stateful["make"], ...input: ReadonlyArray<number>): Stateful => ({
   ...handling,
   name,
@@ -65,6 +84,7 @@ const subjects: ReadonlyArray<Stateful> = [
   of("a linear layer", linear as Stateful["make"], 4, 6),
   of("a network", network as Stateful["make"], 4, 6),
   of("a convolution of minifloats", convolution as Stateful["make"], 1, 5, 5, 2),
+  { ...of("a layer whose quantizer is picky", refusing as Stateful["make"], 4, 6), refused: large },
   of("layers that share a quantizer", shared as Stateful["make"], 3, 6),
   of("an activation that learns", Activation.quantIdentity({ act: { collectStatsSteps: 2 } }) as Stateful["make"], 2, 6)
 ]
