@@ -120,10 +120,11 @@ const quantizers: ReadonlyArray<Mutant> = [
     law: "monotone"
   },
   {
-    name: "minifloats are multiplied with their scale twice",
+    name: "minifloats tell another scale than theirs",
     file: "src/core/FloatQuant.ts",
-    text: "const u = tf.div(x, scale)",
-    instead: "const u = tf.mul(x, scale)",
+    text: "return [{ value, scale, zeroPoint, bitWidth }, Brick.remembered(state.memory, after)]",
+    instead:
+      "return [{ value, scale: tf.mul(scale, 1.1), zeroPoint, bitWidth }, Brick.remembered(state.memory, after)]",
     packs: ["TensorQuantizerLaws"],
     law: "minifloats"
   }
