@@ -8,9 +8,11 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Backend } from "breve"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import * as Certified from "../../docs/examples/export/certificate.ts"
 import * as Files from "../../docs/examples/export/files.ts"
 import * as Integers from "../../docs/examples/export/integers.ts"
 import * as Refused from "../../docs/examples/export/refused.ts"
+import * as Shipped from "../../docs/examples/export/shipped.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
 const folder = "docs/examples/export"
@@ -22,7 +24,13 @@ const texts = [...guide.matchAll(/```text\n([\s\S]*?)\n```/g)].map(([, shown]) =
 const answers = Effect.gen(function* () {
   yield* Backend.Backend
   const before = tf.memory().numTensors
-  const all = [yield* Effect.scoped(Files.run), yield* Effect.scoped(Integers.run), yield* Effect.scoped(Refused.run)]
+  const all = [
+    yield* Effect.scoped(Files.run),
+    yield* Effect.scoped(Integers.run),
+    yield* Effect.scoped(Shipped.run),
+    yield* Effect.scoped(Certified.run),
+    yield* Effect.scoped(Refused.run)
+  ]
   expect(tf.memory().numTensors).toBe(before)
   return all
 }).pipe(Effect.provide(Backend.layer))
