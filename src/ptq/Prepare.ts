@@ -178,3 +178,13 @@ export const replacing = <M extends Layer.Stateful>(
   }
   return each(model, "") as M
 }
+
+/** The paths of the layers with this own cell. */
+export const placesOf = (model: Layer.Stateful, own: Cell.Cell): ReadonlyArray<string> => {
+  const places: Array<string> = []
+  replacing(model, (layer, path) => {
+    if (Regions.ownOf(layer) === own) places.push(path)
+    return layer
+  })
+  return places
+}

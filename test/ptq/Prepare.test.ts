@@ -7,6 +7,7 @@ import * as Equalize from "../../src/ptq/Equalize.ts"
 import * as MergeBatchNorm from "../../src/ptq/MergeBatchNorm.ts"
 import * as MergeLayerNorm from "../../src/ptq/MergeLayerNorm.ts"
 import type * as Ptq from "../../src/ptq/Ptq.ts"
+import * as Rotate from "../../src/ptq/Rotate.ts"
 import * as SplitChannels from "../../src/ptq/SplitChannels.ts"
 import * as Nets from "./Nets.ts"
 
@@ -30,6 +31,12 @@ const steps: ReadonlyArray<readonly [string, AnyStep]> = [
   ["ActivationEqualize layer by layer", (input) => ActivationEqualize.layerwise(batches(input))],
   ["SplitChannels", (input) => SplitChannels.splitChannels({ input, ratio: 0.3 })],
   ["SplitChannels by outputs", (input) => SplitChannels.splitChannels({ input, ratio: 0.5, inputs: false })],
+  ["Rotate", (input) => Rotate.rotate({ input, kind: "orthogonal" })],
+  [
+    "MergeLayerNorm and Rotate",
+    (input) => (model) =>
+      Effect.flatMap(MergeLayerNorm.merge({ input })(model), Rotate.rotate({ input, kind: "orthogonal", seed: 4 }))
+  ],
   ["MergeBatchNorm", (input) => MergeBatchNorm.merge({ input })],
   ["MergeLayerNorm", (input) => MergeLayerNorm.merge({ input })],
   ["ClipWeights, beyond all weights", () => ClipWeights.clip({ threshold: 1e6 })]
