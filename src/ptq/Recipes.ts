@@ -34,6 +34,16 @@ export const all: Readonly<Record<string, Recipe>> = {
       { step: "biasCorrection", options: { create: false } }
     ]
   },
+  "int4-learned-round": {
+    name: "int4-learned-round",
+    about: "weights of 4 bits, scales per channel, each rounded up or down as was learned (AdaRound), layer by layer",
+    quantizers: [weights(4)],
+    steps: [
+      { step: "calibrate" },
+      { step: "adaRound", options: { iterations: 1000 } },
+      { step: "biasCorrection", options: { create: false } }
+    ]
+  },
   "mx-fp4": {
     name: "mx-fp4",
     about: "weights of 4-bit minifloats (e2m1) in groups of 32 with a power of two as scale: OCP Microscaling",

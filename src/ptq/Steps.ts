@@ -15,6 +15,7 @@ import {
   type UnknownLayer,
   type UnknownStructure
 } from "../tensor/Errors.ts"
+import * as ActivationEqualize from "./ActivationEqualize.ts"
 import * as BiasCorrection from "./BiasCorrection.ts"
 import * as Calibrate from "./Calibrate.ts"
 import * as ClipWeights from "./ClipWeights.ts"
@@ -29,10 +30,13 @@ import * as NormCorrection from "./NormCorrection.ts"
 import * as Pattern from "./Pattern.ts"
 import type * as Ptq from "./Ptq.ts"
 import * as Qronos from "./Qronos.ts"
+import * as RoundLearning from "./RoundLearning.ts"
+import * as SplitChannels from "./SplitChannels.ts"
 
 /** What a step of a recipe may fail with, apart from the stream. */
 export type StepError =
   | Layerwise.StepError
+  | RoundLearning.LearnError
   | UnknownLayer
   | UnknownStructure
   | NonFiniteWeights
@@ -72,6 +76,14 @@ const positive = optional(Schema.Finite.check(Schema.isGreaterThan(0)))
 const whole = optional(Schema.Int.check(Schema.isGreaterThan(0)))
 const damping = optional(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 const network = { quantActivations: flag }
+const learning = {
+  blocks: optional(Schema.Union([Schema.Literals(["layers", "children"]), Schema.Array(Schema.NonEmptyString)])),
+  iterations: whole,
+  batchSize: whole,
+  best: flag,
+  seed: optional(Schema.Int),
+  ...network
+}
 
 const strangeIn = (given: unknown, known: ReadonlyArray<string>): Wrong | undefined => {
   const names = typeof given === "object" && given !== null ? Object.keys(given) : []
@@ -122,7 +134,7 @@ const withExample =
   <E, R>(
     step: string,
     { batches }: Context<E, R>,
-    make: (input: Ptq.Batch) => Ptq.Step<StepError>
+    make: (input: Ptq.Batch) => Ptq.Step<StepError | E, R>
   ): Ptq.Step<StepError | E, R> =>
   (model) =>
     Effect.flatMap(
@@ -165,6 +177,26 @@ export const all: Readonly<Record<string, Entry>> = {
     (options, context) =>
       withExample("Equalize", context, (input) => Equalize.equalize({ ...options, input, report: context.report }))
   ),
+  activationEqualize: entry(
+    "preparing",
+    "channels of activations get sizes that suit one scale; the weights behind them take the rest (SmoothQuant)",
+    { alpha: damping, insert: flag, coOptimize: flag },
+    (options, context) => {
+      const { batches, report } = context
+      return withExample("ActivationEqualize", context, (input) =>
+        ActivationEqualize.equalize(batches, { ...options, input, report })
+      )
+    }
+  ),
+  splitChannels: entry(
+    "preparing",
+    "channels with the largest weights are split in two",
+    { ratio: positive, inputs: flag },
+    (options, context) =>
+      withExample("SplitChannels", context, (input) =>
+        SplitChannels.splitChannels({ ...options, input, report: context.report })
+      )
+  ),
   clipWeights: entry(
     "preparing",
     "far outliers of weights are clipped",
@@ -200,6 +232,18 @@ export const all: Readonly<Record<string, Entry>> = {
     "rounds weights, the errors of the inputs corrected first",
     { actOrder: flag, blocks: whole, damping, original: flag, ...network },
     (options, { batches, report }) => Qronos.qronos(batches, { ...options, report })
+  ),
+  adaRound: entry(
+    "rounding",
+    "learns for each weight whether it rounds up or down",
+    learning,
+    (options, { batches, report }) => RoundLearning.adaRound(batches, { ...options, report })
+  ),
+  autoRound: entry(
+    "rounding",
+    "learns offsets of the weights before they are rounded, by signed gradients",
+    learning,
+    (options, { batches, report }) => RoundLearning.autoRound(batches, { ...options, report })
   ),
   biasCorrection: entry(
     "correcting",
