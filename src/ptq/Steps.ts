@@ -209,6 +209,12 @@ export const all: Readonly<Record<string, Entry>> = {
     {},
     (_, { batches, report }) => NormCorrection.correct(batches, { report })
   ),
+  batchNorm: entry(
+    "correcting",
+    "running statistics of batch normalizations become those of the batches",
+    { quantized: flag },
+    (options, { batches, report }) => NormCorrection.reestimate(batches, { ...options, report })
+  ),
   magr: entry(
     "preparing",
     "shrinks the largest magnitudes of weights",

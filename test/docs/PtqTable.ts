@@ -1,7 +1,6 @@
 /**
  * What rounding methods make of two networks at few bits: the tables of docs/ptq.md. A method is a recipe, and one line below.
  */
-import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Stream } from "effect"
 import * as Network from "../../src/cli/Network.ts"
 import * as Quantizing from "../../src/cli/Quantizing.ts"
@@ -54,17 +53,14 @@ const method = (name: string, quantizers: Method["quantizers"], ...steps: Steps)
 
 export const methods: ReadonlyArray<Method> = [
   method("nearest, per tensor", perTensor, calibrate),
-  method("nearest, per tensor, bias correction", perTensor, calibrate, corrected),
   method("nearest, per tensor, equalization", perTensor, ...equalized),
   method("nearest, per tensor, equalization, bias correction", perTensor, ...equalized, corrected),
   method("nearest, per channel", perChannel, calibrate),
   method("nearest, per channel, bias correction", perChannel, calibrate, corrected),
-  method("nearest, per channel, equalization", perChannel, ...equalized),
   method("nearest, per channel, exact-optimal scale", optimal, calibrate),
   method("nearest, per channel, activations by their largest", largest, calibrate),
   method("nearest, per channel, activations by the percentile 99.9", percentiles, calibrate),
   method("GPTQ", perChannel, calibrate, { step: "gptq", options: { actOrder: true } }),
-  method("GPTQ, bias correction", perChannel, calibrate, { step: "gptq", options: { actOrder: true } }, corrected),
   method("GPTQ, equalization", perChannel, ...equalized, { step: "gptq", options: { actOrder: true } }),
   method("GPFQ", perChannel, calibrate, { step: "gpfq", options: { actOrder: true } }),
   method("Qronos", perChannel, calibrate, { step: "qronos", options: { actOrder: true } }),
@@ -196,43 +192,58 @@ const tableOf = (plan: Plan, rows: ReadonlyArray<readonly [string, ReadonlyArray
   return [row(["method", ...headers]), row(["---", ...headers.map(() => "---:")]), ...lines].join("\n")
 }
 
-const kinds = [
-  ["As it was trained", (state: Stored.Tensors) => state],
-  ["With planted channels", planted]
-] as const
+/** What was measured of one kind of network. */
+interface Kind {
+  readonly title: string
+  readonly of: (state: Stored.Tensors, seed: number) => Stored.Tensors
+  readonly floats: Array<number>
+  readonly results: Map<string, Array<Array<Result>>>
+}
 
-/** Both tables, with the accuracies of the float networks. */
-export const document = (plan: Plan) =>
+const kinds = (): ReadonlyArray<Kind> =>
+  (
+    [
+      ["As it was trained", (state: Stored.Tensors) => state],
+      ["With planted channels", planted]
+    ] as const
+  ).map(([title, of]) => ({ title, of, floats: [], results: new Map() }))
+
+const textOf = (plan: Plan, all: ReadonlyArray<Kind>): string =>
+  all
+    .map(({ title, floats, results }) => {
+      const float = `In floats: ${shown(floats, 2)} %, ${floats.length === 1 ? "one seed" : `${floats.length} seeds`}.`
+      return `### ${title}\n\n${float}\n\n${tableOf(plan, [...results])}`
+    })
+    .join("\n\n")
+
+const measure = (plan: Plan, kind: Kind, trained: Stored.Tensors, seed: number) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const state = kind.of(trained, seed)
+      const model = yield* loaded(plan, state)
+      const { model: float } = yield* Network.mlp(undefined, plan.train, 0)
+      yield* State.load(float, state, "float")
+      kind.floats.push(yield* Classifier.accuracy(float, Dataset.reader(plan.test)))
+      for (const one of plan.methods) {
+        const cells = kind.results.get(one.name) ?? plan.bits.map((): Array<Result> => [])
+        kind.results.set(one.name, cells)
+        for (const [i, bits] of plan.bits.entries())
+          cells[i]?.push(yield* measured(plan, model, float, one, bits, seed))
+        yield* plan.said(`${kind.title}, seed ${seed}: ${one.name}`)
+      }
+    })
+  )
+
+/** Both tables, with the accuracies of the float networks; `reached` is told them after each seed. */
+export const document = <E>(plan: Plan, reached: (tables: string) => Effect.Effect<void, E>) =>
   Effect.gen(function* () {
-    const states = new Map<number, Stored.Tensors>()
+    const all = kinds()
     for (const seed of plan.seeds) {
-      states.set(seed, yield* trained(plan, seed))
+      const state = yield* trained(plan, seed)
       yield* plan.said(`trained from seed ${seed}`)
+      for (const kind of all) yield* measure(plan, kind, state, seed)
+      yield* reached(textOf(plan, all))
     }
-    const parts: Array<string> = []
-    for (const [title, of] of kinds) {
-      const results = new Map<string, Array<Array<Result>>>()
-      const floats: Array<number> = []
-      for (const seed of plan.seeds)
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const state = of(states.get(seed) as Stored.Tensors, seed)
-            const model = yield* loaded(plan, state)
-            const { model: float } = yield* Network.mlp(undefined, plan.train, 0)
-            yield* State.load(float, state, "float")
-            floats.push(yield* Classifier.accuracy(float, Dataset.reader(plan.test)))
-            for (const one of plan.methods) {
-              const cells = results.get(one.name) ?? plan.bits.map((): Array<Result> => [])
-              results.set(one.name, cells)
-              for (const [i, bits] of plan.bits.entries())
-                cells[i]?.push(yield* measured(plan, model, float, one, bits, seed))
-              yield* plan.said(`${title}, seed ${seed}: ${one.name} (${tf.memory().numTensors} tensors)`)
-            }
-          })
-        )
-      parts.push(`### ${title}\n\nIn floats: ${shown(floats, 2)} %.\n\n${tableOf(plan, [...results])}`)
-    }
-    return parts.join("\n\n")
   })
 
 /** The document with these tables in it. */

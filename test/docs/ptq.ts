@@ -18,17 +18,19 @@ const file = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "docs", "
 const work = Effect.gen(function* () {
   yield* Backend.Backend
   const { train, test } = folder === undefined ? Folder.split(Digits.make(1, 10000)) : yield* Folder.read(folder)
-  const tables = yield* PtqTable.document({
+  const plan: PtqTable.Plan = {
     train,
     test,
     epochs: 6,
     seeds: [1, 2, 3],
     bits: [8, 6, 4, 3],
     methods: PtqTable.methods,
-    samples: 512,
+    samples: 256,
     said: Console.log
-  })
-  yield* Effect.promise(async () => writeFile(file, PtqTable.within(await readFile(file, "utf8"), tables)))
+  }
+  yield* PtqTable.document(plan, (tables) =>
+    Effect.promise(async () => writeFile(file, PtqTable.within(await readFile(file, "utf8"), tables)))
+  )
 })
 
 Node.runMain(work.pipe(Effect.provide(Backend.layer), Effect.provide(Node.layer)))
