@@ -6,6 +6,7 @@ import * as Clamp from "./ClampPack.ts"
 import * as Injector from "./InjectorPack.ts"
 import * as Integer from "./IntegerPack.ts"
 import * as Kernel from "./KernelPack.ts"
+import * as Layers from "./LayerPack.ts"
 import * as Memory from "./MemoryPack.ts"
 import * as Minifloat from "./MinifloatPack.ts"
 import * as OptimalScale from "./OptimalScalePack.ts"
@@ -24,6 +25,7 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Injector.pack),
   Pack.any(Integer.pack),
   Pack.any(Kernel.pack),
+  Pack.any(Layers.pack),
   Pack.any(Memory.pack),
   Pack.any(Memory.operations),
   Pack.any(Minifloat.pack),
