@@ -8,8 +8,10 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Backend } from "breve"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import * as Accumulator from "../../docs/examples/post-training/accumulator.ts"
 import * as Observe from "../../docs/examples/post-training/observe.ts"
 import * as Pipeline from "../../docs/examples/post-training/pipeline.ts"
+import * as Rounding from "../../docs/examples/post-training/rounding.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
 const folder = "docs/examples/post-training"
@@ -21,7 +23,12 @@ const texts = [...guide.matchAll(/```text\n([\s\S]*?)\n```/g)].map(([, shown]) =
 const answers = Effect.gen(function* () {
   yield* Backend.Backend
   const before = tf.memory().numTensors
-  const all = [yield* Effect.scoped(Pipeline.run), yield* Effect.scoped(Observe.run)]
+  const all = [
+    yield* Effect.scoped(Pipeline.run),
+    yield* Effect.scoped(Rounding.run),
+    yield* Effect.scoped(Accumulator.run),
+    yield* Effect.scoped(Observe.run)
+  ]
   expect(tf.memory().numTensors).toBe(before)
   return all
 }).pipe(Effect.provide(Backend.layer))

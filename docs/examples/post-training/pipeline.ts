@@ -4,7 +4,7 @@ import { Effect, pipe } from "effect"
 import { batches, inputs, network } from "./model.ts"
 
 /** The mean squared difference to what the network answers in floats. */
-const errorOf = (model: Ptq.Model, float: Ptq.Model) =>
+export const errorOf = (model: Ptq.Model, float: Ptq.Model) =>
   Effect.gen(function* () {
     const x = inputs(9)
     const y = yield* Layer.forward(model, x)
