@@ -135,8 +135,8 @@ const compared = 500
 /** Exports a trained network and says how far its file agrees. */
 const ship = (entry: Networks.Network, model: Layer.Layer, plan: Plan) =>
   Progress.track(`${entry.name} exported`, 1, ({ update }) =>
-    Effect.tap(Shipped.ship(entry, model, plan.test, compared), ({ certificate }) =>
-      update(1, certificate === undefined ? "not run" : certificate.certified ? "certified" : "NOT certified")
+    Effect.tap(Shipped.ship(entry, model, plan.test, compared), ({ certificates }) =>
+      update(1, certificates.every(({ certified }) => certified) ? "certified" : "NOT certified")
     )
   )
 

@@ -17,16 +17,17 @@ export interface Table {
 }
 
 const certificates = (all: ReadonlyArray<Shipped>): ReadonlyArray<Table> => {
-  const found = all.flatMap(({ certificate }) => (certificate === undefined ? [] : [certificate]))
+  const found = all.flatMap((one) => one.certificates)
   const first = found[0]
   if (first === undefined) return []
   return [
     {
-      title: `Exported files, run in ${first.runtime.name} ${first.runtime.version} on ${first.inputs.count} images`,
-      headers: ["file", "integers and", ...Certified.headers, "verdict"],
-      cells: found.flatMap(({ model, comparisons, certified }) =>
+      title: "Exported files, run and compared with the integers",
+      headers: ["file", "run in", "integers and", ...Certified.headers, "verdict"],
+      cells: found.flatMap(({ model, runtime, inputs, comparisons, certified }) =>
         comparisons.map((one, i) => [
           i === 0 ? model.file : "",
+          i === 0 ? `${runtime.name} ${runtime.version}` : `on ${inputs.count} images`,
           Certified.short(one),
           ...Certified.cells(one),
           i === 0 ? (certified ? "certified" : "NOT certified") : ""

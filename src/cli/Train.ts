@@ -112,7 +112,9 @@ const filesOf = (networks: ReadonlyArray<Networks.Network>): ReadonlyArray<strin
   ...new Set([
     ...beginnings(networks).flatMap((name) => [`${name}.safetensors`, `${name}.onnx`]),
     ...networks.flatMap(({ name }) =>
-      ["safetensors", "onnx", "qonnx.onnx", "certificate.json"].map((ending) => `${name}.${ending}`)
+      ["safetensors", "onnx", "qonnx.onnx", "certificate.json", "qonnx.certificate.json"].map(
+        (ending) => `${name}.${ending}`
+      )
     )
   ])
 ]
@@ -122,7 +124,7 @@ const withRuntime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const runtime = yield* Effect.result(Effect.provide(OnnxRuntime.OnnxRuntime, OnnxRuntime.layer))
     if (Result.isSuccess(runtime)) return yield* Effect.provideService(work, OnnxRuntime.OnnxRuntime, runtime.success)
-    yield* Progress.print(`files are exported, but not verified: ${runtime.failure.message}`)
+    yield* Progress.print(`QCDQ files are exported, but not verified: ${runtime.failure.message}`)
     return yield* work
   })
 
@@ -162,7 +164,7 @@ const compare = (asked: Asked, networks: ReadonlyArray<Networks.Network>) =>
     yield* Progress.print(
       `\nwritten to ${asked.out}: report.html, and for each network its state, files and certificate`
     )
-    const failed = result.shipped.find(({ certificate }) => certificate?.certified === false)?.certificate
+    const failed = result.shipped.flatMap(({ certificates }) => certificates).find(({ certified }) => !certified)
     if (failed !== undefined) return yield* Certified.failureOf(failed)
   })
 

@@ -7,6 +7,7 @@ import { Effect, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
 import * as Certificate from "../exchange/Certificate.ts"
+import * as OnnxEvaluator from "../exchange/OnnxEvaluator.ts"
 import * as OnnxRuntime from "../exchange/OnnxRuntime.ts"
 import { InvalidOptions, ShapeMismatch } from "../tensor/Errors.ts"
 import * as Certified from "./Certified.ts"
@@ -63,7 +64,11 @@ const verified = (
         actual: [test.height, test.width]
       })
     const inputs = Shipped.inputsOf(network, test, given.inputs)
-    return yield* Certificate.certify(bytes, model, inputs, { file, tieDistance: given.tie })
+    const dialect = yield* Certificate.dialect(bytes, file)
+    const certify = Certificate.certify(bytes, model, inputs, { file, tieDistance: given.tie })
+    return yield* dialect === "QONNX"
+      ? Effect.provide(certify, OnnxEvaluator.layer)
+      : Effect.provide(certify, OnnxRuntime.layer)
   })
 
 /** Compares, prints the comparison, writes the certificate; one that is not given is a failure. */
@@ -84,7 +89,7 @@ export const command = Command.make("verify", flags, ({ model, state, network, .
     yield* Output.writeAll(folder, { [name]: Certificate.json(certificate) })
     yield* Progress.print(`${Certified.text(certificate)}\n\nwritten to ${path.join(folder, name)}`)
     if (!certificate.certified) return yield* Certified.failureOf(certificate)
-  }).pipe(Effect.provide(Backend.layer), Effect.provide(OnnxRuntime.layer))
+  }).pipe(Effect.provide(Backend.layer))
 ).pipe(
   Command.withDescription("Run an exported file and compare it with the integers and with training, output by output.")
 )

@@ -96,6 +96,10 @@ const ruleOf = (distance: number): string =>
 const dialectOf = ({ opsetImport }: OnnxModel.Model): "QCDQ" | "QONNX" =>
   opsetImport.some(({ domain }) => domain === Qonnx.domain) ? "QONNX" : "QCDQ"
 
+/** In which dialect a file is written: QONNX has nodes of its own, which `OnnxEvaluator.layer` computes. */
+export const dialect = (bytes: Uint8Array, file = "model.onnx"): Effect.Effect<"QCDQ" | "QONNX", MalformedFile> =>
+  Effect.map(OnnxProto.decode(bytes, file), dialectOf)
+
 const shapeText = (shape: ReadonlyArray<number | string>): string => `[${shape.join(", ")}]`
 
 /** Whether a value of a file has the sizes that a model's value has there; a size with a name fits any. */

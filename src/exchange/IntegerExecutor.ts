@@ -93,7 +93,10 @@ const indexOf = (place: number, sizes: ReadonlyArray<number>): ReadonlyArray<num
   sizes.map((size, i) => Math.floor(place / product(sizes.slice(i + 1))) % size)
 
 /** For each window, the taps that lie in the image: which tap of the kernel, and which pixel. */
-const tapsOf = (lie: Lie, image: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<readonly [number, number]>> => {
+export const tapsOf = (
+  lie: Lie,
+  image: ReadonlyArray<number>
+): ReadonlyArray<ReadonlyArray<readonly [number, number]>> => {
   const places = placesOf(lie, image)
   const taps = Array.from({ length: product(lie.kernel) }, (_, tap) => indexOf(tap, lie.kernel))
   return Array.from({ length: product(places) }, (_, place) => {

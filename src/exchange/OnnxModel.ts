@@ -20,6 +20,17 @@ export const dataTypes = {
 
 export type DataType = keyof typeof dataTypes
 
+/** The lowest and the highest number of each type of integers that quantized values are stored in. */
+export const integerRanges: Readonly<Record<Exclude<DataType, "float32" | "int64">, readonly [number, number]>> = {
+  int4: [-8, 7],
+  uint4: [0, 15],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1]
+}
+
 /** A constant: its elements row by row, in the bytes of the file. */
 export interface Tensor {
   readonly name: string

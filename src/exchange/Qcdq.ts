@@ -2,13 +2,13 @@
  * QCDQ: QuantizeLinear, Clip where the range is narrower than the storage, DequantizeLinear. Weights and biases are stored as
  * integers. Standard ONNX, that every runtime knows.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./OnnxBuilder.ts`, `./OnnxStyle.ts`, types.
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./OnnxBuilder.ts`, `./OnnxModel.ts`, `./OnnxStyle.ts`.
  * Laws: test/exchange/Onnx.test.ts.
  */
 import * as Graph from "./Graph.ts"
 import * as GraphConstants from "./GraphConstants.ts"
 import * as Builder from "./OnnxBuilder.ts"
-import type { DataType } from "./OnnxModel.ts"
+import { type DataType, integerRanges } from "./OnnxModel.ts"
 import { axisOf, type Place, refusal, type Style } from "./OnnxStyle.ts"
 
 export interface Options {
@@ -23,16 +23,6 @@ const target = "QCDQ"
 // ---- storage ------------------------------------------------------------------------------------------------
 
 type Whole = Exclude<DataType, "float32" | "int64">
-
-const ranges: Readonly<Record<Whole, readonly [low: number, high: number]>> = {
-  int4: [-8, 7],
-  uint4: [0, 15],
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-  int32: [-(2 ** 31), 2 ** 31 - 1]
-}
 
 /** How integers of a width are stored as constants; undefined: not at all. */
 const storageOf = ({ bits, signed }: Graph.IntegerGrid, opset: number): Whole | undefined => {
@@ -74,7 +64,7 @@ interface Written {
 const gridConstants = (place: Place, grid: Graph.IntegerGrid, storage: Whole, axis: number | undefined): Written => {
   const { builder, node, name } = place
   const { scale, zeroPoint } = grid
-  const [low, high] = ranges[storage]
+  const [low, high] = integerRanges[storage]
   if (!scale.data.every((s) => s > 0 && Number.isFinite(s)))
     throw refusal(target, node, "a scale is 0 or not finite; train or calibrate the quantizer first")
   if (!zeroPoint.data.every((z) => Number.isInteger(z) && z >= low && z <= high))
@@ -97,7 +87,7 @@ const dequantize = ({ builder, name }: Place, q: string, { scale, zeroPoint, att
 /** Clips integers whose range is narrower than that of their type. */
 const clipped = ({ builder, name }: Place, q: string, grid: Graph.IntegerGrid, storage: Whole): string => {
   const [low, high] = Graph.boundsOf(grid)
-  const [least, most] = ranges[storage]
+  const [least, most] = integerRanges[storage]
   if (low === least && high === most) return q
   const bound = (end: string, value: number): string => builder.constant(`${name}.${end}`, storage, [], [value])
   return builder.node("Clip", [q, bound("low", low), bound("high", high)], `${name}.clipped`)
@@ -160,7 +150,7 @@ const bias: Style["bias"] = (place, constant) => {
   if (whole === undefined) return plain(place, constant)
   const { integers, grid, axis } = whole
   const storage: Whole = grid.bits <= 8 ? (grid.signed ? "int8" : "uint8") : "int32"
-  const [low, high] = ranges[storage]
+  const [low, high] = integerRanges[storage]
   if (!integers.every((q) => q >= low && q <= high)) throw refusal(target, place.node, widthReason(grid.bits, 13))
   const written = gridConstants(place, grid, storage, axis)
   const { builder, name } = place

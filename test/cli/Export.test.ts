@@ -67,7 +67,7 @@ describe("a trained network", () => {
   it("is exported and certified", async () => {
     expect(state.said).toMatch(/^mlp-int4 exported +1\/1 {2}certified$/m)
     expect(state.said).toMatch(
-      /^mlp-int4\.onnx +the file +\d+ \/ 5000 +\d+ +(none|\d+ \/ \d+) +500 \/ 500 +certified$/m
+      /^mlp-int4\.onnx +onnxruntime-web 1\.30\.0 +the file +\d+ \/ 5000 +\d+ +(none|\d+ \/ \d+) +500 \/ 500 +certified$/m
     )
     expect(state.said).toMatch(/^mlp-int4 +438\.2 kB \(gzip [\d.]+\) +113\.\d kB .* 58\.\d kB .* 440\.\d kB/m)
     expect(state.said).toMatch(/^mlp-int8 +\d+\.\d+ ms +\d+\.\d+ ms +\d+\.\d × as (fast|slow)$/m)
@@ -108,6 +108,10 @@ describe("a trained network", () => {
     expect(said).toMatch(/^the file in the runtime and the integers +\d+ \/ 300 .* 30 \/ 30$/m)
     expect(said).toMatch(/^certified$/m)
     expect((await certificateAt("beside", "m.certificate.json")).inputs.count).toBe(30)
+    const general = await printed("verify", at("out", "mlp-int8.qonnx.onnx"), "--inputs", "20")
+    expect(general).toMatch(
+      /^mlp-int8\.qonnx\.onnx {2}QONNX, opset 14[\s\S]*run in breve's evaluator[\s\S]*^certified$/m
+    )
     // a state of the same name beside the file needs no telling
     expect(await printed("verify", at("out", "mlp-int8.onnx"), "--inputs", "5")).toMatch(/^certified$/m)
   })
