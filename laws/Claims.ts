@@ -139,6 +139,14 @@ export const follows = ({ scale, zeroPoint }: Facts): boolean =>
 export const oneScale: Condition = ({ facts: { scale } }) =>
   scale?.pre === undefined ? undefined : `it rounds with ${scale.pre}, and multiplies with another scale`
 
+/** A value of the grid is nearest to its own code, though its quotient by the scale may be a little less or more. */
+export const steady: Condition = ({ facts: { rounding, scale } }) => {
+  const directed = rounding === "down" || rounding === "up" || rounding === "towards zero"
+  return directed && scale?.restriction !== "power of two"
+    ? `it rounds ${rounding}, where a product in float32 may be a little less or more than its code`
+    : undefined
+}
+
 /** A scale that follows the tensor, and nothing else. */
 export const following: Condition = ({ facts: { scale, zeroPoint } }) => {
   if (scale?.pre !== undefined) return `its scale is ${scale.origin}`

@@ -7,7 +7,7 @@
  * Room: laws. Imports: tfjs, effect, `backend`, `core`, `inject`, `quant`, `tensor`.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Layer, type Scope } from "effect"
+import { Data, Effect, Layer, type Scope } from "effect"
 import * as Backend from "../src/backend/Backend.ts"
 import type { State } from "../src/core/Brick.ts"
 import type { Module } from "../src/core/Module.ts"
@@ -43,7 +43,19 @@ export interface Ready {
   readonly step: number
 }
 
-export type Failure = ResolutionError | BackendUnavailable
+/** The quantizer was resolved, but throws when it is to quantize an example. */
+export class QuantizingFailed extends Data.TaggedError("QuantizingFailed")<{
+  readonly quantizer: string
+  readonly shape: ReadonlyArray<number>
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const cause = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return `${this.quantizer} fails on a float32[${this.shape.join(", ")}]: ${cause}`
+  }
+}
+
+export type Failure = ResolutionError | BackendUnavailable | QuantizingFailed
 
 export interface Subject {
   readonly name: string
@@ -130,6 +142,9 @@ export const fitted = (slot: Catalogue.Slot | undefined, x: number): number =>
 
 // ---- resolving ----------------------------------------------------------------------------------------------
 
+const failing = (quantizer: string, shape: ReadonlyArray<number>) => (cause: unknown) =>
+  new QuantizingFailed({ quantizer, shape, cause })
+
 const owned = <A extends tf.TensorContainer>(make: () => A) =>
   Effect.acquireRelease(
     Effect.sync(() => tf.tidy(make)),
@@ -144,7 +159,7 @@ const readied = (
   promised: Promised,
   quantizer: TensorQuantizer,
   shape: ReadonlyArray<number>
-): Effect.Effect<Ready, never, Scope.Scope> =>
+): Effect.Effect<Ready, QuantizingFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { slot } = promised.facts
     const external = (yield* owned(() => ({ ...externalOf(slot) }))) as Required<External>
@@ -157,15 +172,21 @@ const readied = (
           )
         : plain
     })
-    const state = (yield* owned(() => {
+    const trained = (): Record<string, tf.Tensor> => {
       const start: State = { parameters: quantizer.parameters, memory: quantizer.memory, training: true, tracked: [x] }
       const first: State = { ...start, ...quantizer.prepare(start) }
       const [, memory] = quantizer.apply(first, x, external)
       const { parameters, memory: collected } = quantizer.prepare({ ...first, memory })
       return { parameters: copied(parameters), memory: copied(collected) } as unknown as Record<string, tf.Tensor>
-    })) as unknown as Pick<State, "parameters" | "memory">
+    }
+    const failed = failing(promised.facts.name, shape)
+    const state = yield* Effect.acquireRelease(
+      Effect.try({ try: () => tf.tidy(trained) as unknown as Pick<State, "parameters" | "memory">, catch: failed }),
+      (made) => Effect.sync(() => tf.dispose(made as unknown as tf.TensorContainer))
+    )
     const ready = { promised, quantizer, state, external, shape, step: 1 }
-    const step = tf.tidy(() => tf.max(quantize(ready, x).scale).dataSync()[0] as number)
+    const measured = (): number => tf.tidy(() => tf.max(quantize(ready, x).scale).dataSync()[0] as number)
+    const step = yield* Effect.try({ try: measured, catch: failed })
     return { ...ready, step: step > 0 && Number.isFinite(step) ? step : 1 }
   })
 

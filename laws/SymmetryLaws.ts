@@ -23,8 +23,8 @@ export const idempotent: QuantizerLaw.Any = QuantizerLaw.forAll(
   {
     name: "idempotent",
     states: "q(q(x))_i = q(x)_i where s(q(x))_i = s(x)_i and z(q(x))_i = z(x)_i",
-    claimed: "where one scale rounds and multiplies",
-    conditions: [Claims.oneScale]
+    claimed: "where one scale rounds and multiplies, and rounding in float32 cannot lead to another code",
+    conditions: [Claims.oneScale, Claims.steady]
   },
   x,
   (ready, { x }) => {
@@ -47,7 +47,7 @@ export const requantized: QuantizerLaw.Any = QuantizerLaw.forAll(
     name: "requantized",
     states: "q(q(x)) = q(x)",
     claimed: "of scales that are fixed, or follow the largest magnitude of a symmetric range",
-    conditions: [Claims.reproducing]
+    conditions: [Claims.reproducing, Claims.steady]
   },
   x,
   (ready, { x }) => {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line of breve: `breve train`, `breve quantize`, `breve export`, `breve verify` and `breve inspect`.
+ * The command line of breve: `breve train`, `breve quantize`, `breve export`, `breve verify`, `breve inspect` and `breve laws`.
  *
  * Room: cli (level 6). Imports: effect, its own room.
  */
@@ -8,6 +8,7 @@ import { Effect, Layer, pipe } from "effect"
 import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import * as Export from "./Export.ts"
 import * as Inspect from "./Inspect.ts"
+import * as Laws from "./Laws.ts"
 import * as Node from "./Node.ts"
 import * as Quantize from "./Quantize.ts"
 import * as Train from "./Train.ts"
@@ -15,7 +16,14 @@ import * as Verify from "./Verify.ts"
 
 const breve = Command.make("breve").pipe(
   Command.withDescription("Quantizers for neural networks as composable values."),
-  Command.withSubcommands([Train.command, Quantize.command, Export.command, Verify.command, Inspect.command])
+  Command.withSubcommands([
+    Train.command,
+    Quantize.command,
+    Export.command,
+    Verify.command,
+    Inspect.command,
+    Laws.command
+  ])
 )
 
 // effect's own wizard asks questions, and this terminal reads no answers

@@ -19,9 +19,10 @@ peers=$(node -p '
   const needed = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional)
   needed.concat("@tensorflow/tfjs-backend-wasm").map((name) => `${name}@${devDependencies[name]}`).join(" ")
 ')
+checker=$(node -p 'require("./package.json").devDependencies["fast-check"]')
 echo "pack: installing with $peers"
 mkdir "$temp/app"
-cp "$root"/test/package/{smoke,missing}.mjs "$temp/app"
+cp "$root"/test/package/{smoke,missing,quantizers}.mjs "$temp/app"
 cd "$temp/app"
 echo '{ "name": "app", "private": true, "type": "module" }' >package.json
 # shellcheck disable=SC2086 # one word for each peer
@@ -29,5 +30,8 @@ npm install --silent --no-audit --no-fund "$tarball" $peers </dev/null
 
 node smoke.mjs
 node "$root/test/package/sizes.mjs" "$temp/app"
+node "$root/test/package/laws.mjs" "$temp/app" absent
+npm install --silent --no-audit --no-fund "fast-check@$checker" </dev/null
+node "$root/test/package/laws.mjs" "$temp/app"
 rm -r node_modules/@tensorflow/tfjs-backend-wasm
 node missing.mjs
