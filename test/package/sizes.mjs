@@ -66,7 +66,7 @@ const cases = [
   {
     name: "the laws of quantizers",
     code: 'export { Law, TensorQuantizerLaws } from "breve/laws"',
-    budget: 90_000,
+    budget: 65_000,
     without: ["/exchange/", "/train/", "/nn/"]
   },
   { name: "every law", code: 'export * from "breve/laws"', budget: 120_000, without: ["/cli/", "/ptq/"] }
