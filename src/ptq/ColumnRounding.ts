@@ -100,9 +100,12 @@ const onNumbers = (
     outputs(lie, (i) => even((answer.value[i] as number) / (scale[i] as number) + (zeroPoint[i] as number)))
   const [least, most] = [far(-1), far(1)]
   const f = formula({ scale, zeroPoint }, bound(least), bound(most))
-  const same = ({ value }: Answered, data: (i: number) => number): boolean =>
+  const same = (value: Float32Array, data: (i: number) => number): boolean =>
     value.every((y, i) => y === f(data(i), i % lie.outputs))
-  const holds = same(own, (i) => weight.data[i] as number) && same(least, () => -1e30) && same(most, () => 1e30)
+  // beyond the bounds all elements of an output are the same
+  const ends = [least, most].map(({ value }) => value.subarray(0, lie.outputs)) as [Float32Array, Float32Array]
+  const holds =
+    same(own.value, (i) => weight.data[i] as number) && same(ends[0], () => -1e30) && same(ends[1], () => 1e30)
   return holds ? f : undefined
 }
 

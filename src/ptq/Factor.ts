@@ -15,22 +15,24 @@ export interface NotPositive {
 
 /** Rows of a block. */
 const block = 32
+/** Columns of a block that are done at a time: so much of it stays in the first cache. */
+const strip = 128
 
 /**
- * `to[i] -= sum_j by_j from_j[i]` for i below `length`, over the rows `first .. last` of `from`. The factors lie `apart` from each other,
- * beginning with that of row 0 at `by`.
+ * `to[i] -= sum_j by_j from_j[skip + i]` for i below `length`, over the rows `first .. last` of `from`. The factors lie `apart` from each
+ * other, beginning with that of row 0 at `by`.
  */
 const subtract = (
   data: Float64Array,
   to: number,
   length: number,
-  [from, stride]: readonly [Float64Array, number],
+  [from, stride, skip]: readonly [Float64Array, number, number],
   [factors, by, apart]: readonly [Float64Array, number, number],
   [first, last]: readonly [number, number]
 ): void => {
   let j = first
   for (; j + 4 <= last; j += 4) {
-    const [a, f] = [j * stride, by + j * apart]
+    const [a, f] = [j * stride + skip, by + j * apart]
     const [b, c, d] = [a + stride, a + 2 * stride, a + 3 * stride]
     const [p, q] = [factors[f] as number, factors[f + apart] as number]
     const [r, s] = [factors[f + 2 * apart] as number, factors[f + 3 * apart] as number]
@@ -43,7 +45,7 @@ const subtract = (
           s * (from[d + i] as number))
   }
   for (; j < last; j++) {
-    const [a, p] = [j * stride, factors[by + j * apart] as number]
+    const [a, p] = [j * stride + skip, factors[by + j * apart] as number]
     for (let i = 0; i < length; i++) data[to + i] = (data[to + i] as number) - p * (from[a + i] as number)
   }
 }
@@ -60,7 +62,7 @@ const subtract = (
  */
 export const lowerInPlace = (a: Matrix.Matrix): Result.Result<Matrix.Matrix, NotPositive> => {
   const { rows: n, data } = a
-  const own = [data, n] as const
+  const own = [data, n, 0] as const
   for (let last = n; last > 0; last -= block) {
     const first = Math.max(0, last - block)
     for (let j = last - 1; j >= first; j--) {
@@ -72,7 +74,9 @@ export const lowerInPlace = (a: Matrix.Matrix): Result.Result<Matrix.Matrix, Not
       for (let i = 0; i <= j; i++) data[at + i] = (data[at + i] as number) / root
       data.fill(0, at + j + 1, at + n)
     }
-    for (let k = first - 1; k >= 0; k--) subtract(data, k * n, k + 1, own, [data, k, n], [first, last])
+    for (let c = 0; c < first; c += strip)
+      for (let k = c; k < first; k++)
+        subtract(data, k * n + c, Math.min(strip, k + 1 - c), [data, n, c], [data, k, n], [first, last])
   }
   return Result.succeed(a)
 }
@@ -92,7 +96,7 @@ export const lower = (a: Matrix.Matrix): Result.Result<Matrix.Matrix, NotPositiv
 export const solve = (factor: Matrix.Matrix, b: Matrix.Matrix): Matrix.Matrix => {
   const x = Matrix.copy(b)
   const [n, m] = [x.rows, x.columns]
-  const by = [x.data, m] as const
+  const by = [x.data, m, 0] as const
   const divide = (row: number): void => {
     const pivot = Matrix.at(factor, row, row)
     for (let i = row * m; i < (row + 1) * m; i++) x.data[i] = (x.data[i] as number) / pivot
