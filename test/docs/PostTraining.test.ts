@@ -11,6 +11,7 @@ import { describe, expect, it } from "vitest"
 import * as Accumulator from "../../docs/examples/post-training/accumulator.ts"
 import * as Observe from "../../docs/examples/post-training/observe.ts"
 import * as Pipeline from "../../docs/examples/post-training/pipeline.ts"
+import * as Prepare from "../../docs/examples/post-training/prepare.ts"
 import * as Rounding from "../../docs/examples/post-training/rounding.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
@@ -25,6 +26,7 @@ const answers = Effect.gen(function* () {
   const before = tf.memory().numTensors
   const all = [
     yield* Effect.scoped(Pipeline.run),
+    yield* Effect.scoped(Prepare.run),
     yield* Effect.scoped(Rounding.run),
     yield* Effect.scoped(Accumulator.run),
     yield* Effect.scoped(Observe.run)
