@@ -73,9 +73,8 @@ const times = (all: ReadonlyArray<Shipped>): ReadonlyArray<Table> => {
         Latency.text(latency)
       ]),
       text:
-        `Medians of ${first.latency.runs} runs, one thread, both files in turn. A smaller file is not always a faster one: in a ` +
-        "network as small as these, putting values onto grids costs more than products of integers save, and weights of four bits are " +
-        "unpacked again for every run."
+        `Medians of ${first.latency.runs} runs, one thread, both files in turn. A smaller file is not always a faster one: that depends on the ` +
+        "kernels of the runtime, and on whether a network is large enough for products of integers to save what putting values onto grids costs."
     }
   ]
 }

@@ -17,7 +17,11 @@ export interface Widths {
 }
 
 /** Grey values from 0 to 1 become -1 to 1. */
-export const centre: Layer.Layer = Model.stateless("Centre", (x) => tf.sub(tf.mul(x, 2), 1))
+export const centre: Layer.Layer = Model.stateless("Centre", (x) => tf.sub(tf.mul(x, 2), 1), {
+  op: "affine",
+  factor: 2,
+  offset: -1
+})
 
 /** Images as `[n, h, w, 1]`, from 0 to 1, with their labels. */
 export const source = (dataset: Dataset.Dataset): Batch.Source => {

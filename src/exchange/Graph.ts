@@ -75,6 +75,7 @@ export type Operation =
   | { readonly op: "truncate"; readonly from: IntegerGrid; readonly grid: IntegerGrid }
   | { readonly op: "relu" | "sigmoid" | "tanh" | "flatten" }
   | { readonly op: "add" }
+  | { readonly op: "affine"; readonly factor: number; readonly offset: number }
   | { readonly op: "clip"; readonly low: number; readonly high: number }
   | { readonly op: "linear"; readonly weight: Constant; readonly bias: Constant | undefined }
   | { readonly op: "scaleBias"; readonly weight: Constant; readonly bias: Constant | undefined }

@@ -90,6 +90,7 @@ export const mayReorder = (graph: Graph.Graph, name: string): boolean => {
         case "sigmoid":
         case "tanh":
         case "clip":
+        case "affine":
         case "truncate":
           return mayReorder(graph, output)
         case "quantize":

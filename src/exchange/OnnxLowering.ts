@@ -110,6 +110,9 @@ const scaleBias = (
   return builder.node("Add", [product, site.style.bias({ ...place, name: `${name}.bias` }, beside(bias))], name)
 }
 
+const number = ({ builder, name }: Place, label: string, value: number): string =>
+  builder.constant(`${name}.${label}`, "float32", [], [value])
+
 const names: Readonly<Partial<Record<Operation["op"], string>>> = {
   relu: "Relu",
   sigmoid: "Sigmoid",
@@ -175,10 +178,12 @@ const lowered = (site: Site, node: Graph.Node): Layout.Held => {
       return { ...held, name: scaleBias(site, place, operation, held, rank) }
     case "flatten":
       return flattened(site, place, input, output)
+    case "affine": {
+      const scaled = builder.node("Mul", [held.name, number(place, "factor", operation.factor)], `${place.name}.scaled`)
+      return { ...held, name: builder.node("Add", [scaled, number(place, "offset", operation.offset)], place.name) }
+    }
     case "clip": {
-      const bound = (label: string, value: number): string =>
-        builder.constant(`${place.name}.${label}`, "float32", [], [value])
-      const bounds = [bound("low", operation.low), bound("high", operation.high)]
+      const bounds = [number(place, "low", operation.low), number(place, "high", operation.high)]
       return { ...held, name: builder.node("Clip", [held.name, ...bounds], place.name) }
     }
     case "add":

@@ -165,6 +165,12 @@ const binary =
 const standard: Readonly<Record<string, Compute>> = {
   Add: binary((x, y) => x + y),
   Mul: binary((x, y) => x * y),
+  GreaterOrEqual: binary((x, y) => (x >= y ? 1 : 0)),
+  Where: (node, inputs) => {
+    const [isFirst, one, other] = [given(node, inputs, 0), given(node, inputs, 1), given(node, inputs, 2)]
+    const [oneAt, otherAt] = [Arrays.spreadOver(one, isFirst.shape), Arrays.spreadOver(other, isFirst.shape)]
+    return Arrays.mapped(isFirst, (x, i) => (x === 1 ? one.data[oneAt(i)] : other.data[otherAt(i)]) as number)
+  },
   Relu: unary((x) => Math.max(x, 0)),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   Tanh: unary(Math.tanh),

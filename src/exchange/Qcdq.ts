@@ -93,7 +93,23 @@ const clipped = ({ builder, name }: Place, q: string, grid: Graph.IntegerGrid, s
   return builder.node("Clip", [q, bound("low", low), bound("high", high)], `${name}.clipped`)
 }
 
+/** Signs, which QuantizeLinear does not make (of 0 it makes 0): plain operators. */
+const signs = ({ builder, name }: Place, x: string, { shape, data }: Graph.Numbers): string => {
+  const constant = (label: string, of: ArrayLike<number>): string =>
+    builder.constant(`${name}.${label}`, "float32", of.length === 1 ? [] : shape, of)
+  const isUp = builder.node("GreaterOrEqual", [x, constant("zero", [0])], `${name}.isUp`)
+  const ends = [
+    constant("scale", data),
+    constant(
+      "minusScale",
+      Float32Array.from(data, (s) => -s)
+    )
+  ]
+  return builder.node("Where", [isUp, ...ends], name)
+}
+
 const quantize: (opset: number) => Style["quantize"] = (opset) => (place, x, given, axis) => {
+  if (given.kind === "binary") return signs(place, x, given.scale)
   const grid = integerGrid(place, given)
   const storage = liveStorageOf(grid, opset)
   if (storage === undefined) throw refusal(target, place.node, widthReason(grid.bits, opset))

@@ -110,6 +110,8 @@ const operationOf = (target: string, call: Call, form: Form): Graph.Operation | 
       const { epsilon, over } = form
       return { op: "batchNorm", over, epsilon, ...learned, mean: number("runningMean"), variance: number("runningVar") }
     }
+    case "affine":
+      return form
     case "layerNorm":
       throw refusal(target, call, "a layer normalization has no counterpart in the files yet")
     default:

@@ -19,6 +19,8 @@ export type Form =
   /** the value itself; all axes but the first as one */
   | { readonly op: "identity" | "flatten" }
   | { readonly op: "relu" | "sigmoid" | "tanh" }
+  /** `factor x + offset`, both constant */
+  | { readonly op: "affine"; readonly factor: number; readonly offset: number }
   /** where a quantizer follows, it clips by itself */
   | { readonly op: "hardTanh"; readonly low: number; readonly high: number }
   /** `x W + b`, `W [in, out]` */

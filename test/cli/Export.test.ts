@@ -5,14 +5,19 @@ import { join } from "node:path"
 import { Effect, Result, Terminal } from "effect"
 import { Command } from "effect/cli"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as Backend from "../../src/backend/Backend.ts"
 import * as Export from "../../src/cli/Export.ts"
 import * as Networks from "../../src/cli/Networks.ts"
 import * as NodeLayer from "../../src/cli/Node.ts"
+import * as Saved from "../../src/cli/Saved.ts"
 import * as Shipped from "../../src/cli/Shipped.ts"
 import * as Train from "../../src/cli/Train.ts"
 import * as Verify from "../../src/cli/Verify.ts"
 import type { Certificate } from "../../src/exchange/Certificate.ts"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
+import * as OnnxEvaluator from "../../src/exchange/OnnxEvaluator.ts"
+import * as OnnxRuntime from "../../src/exchange/OnnxRuntime.ts"
+import * as State from "../../src/nn/State.ts"
 
 const breve = Command.runWith(
   Command.make("breve").pipe(Command.withSubcommands([Train.command, Export.command, Verify.command])),
@@ -157,10 +162,53 @@ describe("what cannot be exported or verified", () => {
 
   it("keeps to the opset in which small weights are packed", async () => {
     const opsets = await Promise.all(
-      ["mlp-int8", "cnn-int4", "mlp-binary"].map((name) =>
+      ["mlp-int8", "cnn-int4", "mlp-binary", "cnv-1w1a"].map((name) =>
         Effect.runPromise(Effect.map(Networks.find(name), Shipped.opsetOf))
       )
     )
-    expect(opsets).toEqual([13, 21, 21])
+    expect(opsets).toEqual([13, 21, 21, 13])
   })
+})
+
+describe("a network of small widths", () => {
+  it.each(["tfc-1w1a", "cnv-1w2a", "sfc-2w2a"])(
+    "%s is exported as ONNX of both dialects, and refused as integers",
+    async (name) => {
+      const tensors = await Effect.runPromise(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { make } = yield* Networks.find(name)
+            return yield* State.extract(yield* make({ height: 28, width: 28 }, 1))
+          })
+        ).pipe(Effect.provide(Backend.layer))
+      )
+      await writeFile(at(`${name}.safetensors`), Saved.encode(name, { height: 28, width: 28 }, tensors))
+      await printed("export", at(`${name}.safetensors`))
+      await printed("export", at(`${name}.safetensors`), "--format", "qonnx")
+      const answers = await Effect.runPromise(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const x = {
+              shape: [3, 1, 28, 28],
+              data: Float32Array.from({ length: 3 * 784 }, (_, i) => Math.abs(Math.sin(i)))
+            }
+            const run = (file: string) =>
+              Effect.gen(function* () {
+                const runtime = yield* OnnxRuntime.OnnxRuntime
+                const session = yield* runtime.open(yield* Effect.promise(() => readFile(at(file))))
+                return (yield* session.run(x)).data
+              })
+            return [
+              yield* Effect.provide(run(`${name}.onnx`), OnnxRuntime.layer),
+              yield* Effect.provide(run(`${name}.qonnx.onnx`), OnnxEvaluator.layer)
+            ] as const
+          })
+        )
+      )
+      for (const [i, value] of answers[0].entries()) expect(value).toBeCloseTo(answers[1][i] as number, 3)
+      expect(await failure("export", at(`${name}.safetensors`), "--format", "integers")).toMatch(
+        /^NotExportable: \w+ \(/
+      )
+    }
+  )
 })

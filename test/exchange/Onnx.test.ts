@@ -159,6 +159,13 @@ onBackends("a QCDQ file in onnxruntime", () => {
         weightQuant: Binary.SignedBinaryWeightPerTensorConst
       })
       expect(yield* trained(signs)).toBeLessThan(near)
+      const sign = yield* Activation.quantIdentity({ actQuant: Binary.SignedBinaryActPerTensorConst })
+      const zeros = Model.sequential({
+        relu,
+        sign,
+        centre: Model.stateless("Affine", (x) => tf.sub(tf.mul(x, 3), 0.5), { op: "affine", factor: 3, offset: -0.5 })
+      })
+      expect(yield* trained(zeros)).toBeLessThan(near)
       // the order of a flattened image matters to whoever sees it
       const flat = Model.sequential({ relu, flatten: Model.flatten })
       const bent = Model.sequential({ pool: Pooling.maxPool2d({ size: [2, 2] }), flatten: Model.flatten })
@@ -215,8 +222,6 @@ onBackends("an export", () => {
       expect(yield* refused({ wide }, Onnx.exportQcdq)).toMatch(/^NotExportable wide:.*12 bits.*opset 21/)
       const down = yield* id(ScaledInt.Int8ActPerTensorFloat, { floatToIntImplType: "floor" })
       expect(yield* refused({ down }, Onnx.exportQcdq)).toMatch(/^NotExportable down:.*to nearest/)
-      const sign = yield* id(Binary.SignedBinaryActPerTensorConst)
-      expect(yield* refused({ sign }, Onnx.exportQcdq)).toMatch(/^NotExportable sign:.*binary/)
       const moving = yield* id(Dynamic.Int8DynamicActPerTensorFloat)
       expect(yield* refused({ moving }, Onnx.exportQonnx)).toMatch(/^NotExportable moving:.*depends on its input/)
       const fc = (options: object) => Linear.quantLinear({ inFeatures: 4, outFeatures: 3, ...options })

@@ -89,7 +89,7 @@ const networks = Effect.gen(function* () {
     },
     {
       shape: [3, 5, 4],
-      qcdq: false,
+      qcdq: true,
       model: Model.sequential({
         sign: yield* Activation.quantIdentity({ actQuant: Binary.SignedBinaryActPerTensorConst }),
         signs: yield* Linear.quantLinear({
