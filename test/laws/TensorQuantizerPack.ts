@@ -119,6 +119,7 @@ const table: ReadonlyArray<readonly [QuantizerLaw.Any, string, Subject]> = [
 const good = [
   "Int8WeightPerTensorFloat",
   "Int8WeightPerChannelFloatMSE",
+  "Int8ActPerTensorFloat",
   "Uint8ActPerTensorFloat",
   "Int8BiasPerTensorFloatInternalScaling",
   "TruncTo8bit",

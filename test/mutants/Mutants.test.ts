@@ -30,6 +30,11 @@ describe("mutants", () => {
     const known = new Set(packs.map(({ name }) => name))
     expect(mutants.flatMap((mutant) => mutant.packs.filter((name) => !known.has(name)))).toEqual([])
   })
+  it("are in docs/mutants.md, each killed", () => {
+    const text = read("docs/mutants.md")
+    for (const { name } of mutants) expect(text).toContain(`| ${name} |`)
+    expect(text).toContain(`Killed ${mutants.length} of ${mutants.length}.`)
+  })
   it("a control, without a mutant, keeps its laws", async () => {
     expect(await trial("test-control", undefined, ["IntegerLaws", "QuantWidthLaws"], 50)).toEqual({
       kept: expect.any(Number)
