@@ -6,6 +6,9 @@ import { applied, type Mutant } from "./Mutant.ts"
 import { mutants } from "./Mutants.ts"
 import { trial } from "./Trial.ts"
 
+/** A trial bundles all laws and starts a process. */
+const patience = 240_000
+
 const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8")
 const named = (name: string): Mutant => mutants.find((one) => one.name === name) as Mutant
 
@@ -35,17 +38,22 @@ describe("mutants", () => {
     for (const { name } of mutants) expect(text).toContain(`| ${name} |`)
     expect(text).toContain(`Killed ${mutants.length} of ${mutants.length}.`)
   })
-  it("a control, without a mutant, keeps its laws", async () => {
-    expect(await trial("test-control", undefined, ["IntegerLaws", "QuantWidthLaws"], 50)).toEqual({
-      kept: expect.any(Number)
-    })
-  })
+  it(
+    "a control, without a mutant, keeps its laws",
+    async () => {
+      expect(await trial("test-control", undefined, ["IntegerLaws", "QuantWidthLaws"], 50)).toEqual({
+        kept: expect.any(Number)
+      })
+    },
+    patience
+  )
   it.each(["the range is off by one", "products grow by one bit too few", "what was built first is released first"])(
     "killed: %s",
     async (name) => {
       const mutant = named(name)
       const judgement = await trial(`test-${mutants.indexOf(mutant)}`, mutant, mutant.packs, 100)
       expect(judgement).toMatchObject({ broken: { law: mutant.law } })
-    }
+    },
+    patience
   )
 })
