@@ -27,11 +27,25 @@ export const line = ({ mutant, judgement }: Tried): string => {
 
 const cell = (text: string): string => text.replaceAll("|", "\\|")
 
-const row = ({ mutant, judgement }: Tried): string => {
+const row = ({ mutant, judgement }: Tried): ReadonlyArray<string> => {
   const where = `\`${mutant.file.replace("src/", "")}\``
-  if (!("broken" in judgement)) return `| ${cell(mutant.name)} | ${where} | **survives** | |`
+  if (!("broken" in judgement)) return [cell(mutant.name), where, "**survives**", ""]
   const { law, pack, reason } = judgement.broken
-  return `| ${cell(mutant.name)} | ${where} | ${pack}: ${cell(law)} | ${cell(shortened(reason, 80))} |`
+  return [cell(mutant.name), where, `${pack}: ${cell(law)}`, cell(shortened(reason, 80))]
+}
+
+const head = ["mutant", "in `src/`", "killed by", "what is seen"]
+
+/** Rows of cells as the formatter writes them: columns as wide as their widest cell. */
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((cells) => (cells[i] as string).length)))
+  const padded = (cells: ReadonlyArray<string>, fill: string): string =>
+    `| ${cells.map((text, i) => text.padEnd(widths[i] as number, fill)).join(" | ")} |`
+  const rule = padded(
+    head.map(() => ""),
+    "-"
+  )
+  return [padded(head, " "), rule, ...rows.map((cells) => padded(cells, " "))].join("\n")
 }
 
 /** docs/mutants.md. */
@@ -43,9 +57,7 @@ Do the laws bite? \`npm run mutants\` plants one fault at a time into breve's ow
 is broken, and by what. A mutant that no law notices fails the command; so does one whose text no longer stands in the sources. This
 table is written by \`npm run mutants -- --write\`.
 
-| mutant | in \`src/\` | killed by | what is seen |
-| ------ | ---------- | --------- | ------------ |
-${all.map(row).join("\n")}
+${table(all.map(row))}
 
 Killed ${killed} of ${all.length}.
 `
