@@ -5,7 +5,7 @@
  * Room: cli (level 6). Imports: tfjs, effect, `core`, `exchange`, `nn`, `tensor`, `train`, its own room.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import * as Optimizer from "../core/Optimizer.ts"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Dataset from "../exchange/Dataset.ts"
@@ -13,6 +13,8 @@ import * as Onnx from "../exchange/Onnx.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
 import * as Weighted from "../nn/Weighted.ts"
+import * as PtqRecipe from "../ptq/Recipe.ts"
+import * as Recipes from "../ptq/Recipes.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
 import type * as Stored from "../tensor/Stored.ts"
@@ -21,6 +23,8 @@ import type { Histogram, Row, Staircase } from "./Charts.ts"
 import { type Network, type Shape, shapes } from "./Network.ts"
 import type * as Networks from "./Networks.ts"
 import * as Progress from "./Progress.ts"
+import * as Quantizing from "./Quantizing.ts"
+import * as Schemes from "./Schemes.ts"
 import { calibrationSteps, type Scheme } from "./Schemes.ts"
 import * as Shipped from "./Shipped.ts"
 
@@ -166,18 +170,51 @@ const quantized = (entry: Networks.Network, shape: Shape, scheme: Scheme, state:
     })
   )
 
+/** The recipes beside the training on with quantizers of these schemes. */
+const recipes: Readonly<Record<string, string>> = { int8: "int8", int4: "int4-gptq", binary: "binary" }
+
+/** A float network quantized without training, for a scheme that others are trained on with. */
+const withoutTraining = (entry: Networks.Network, scheme: Scheme, state: Stored.Tensors, plan: Plan) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const recipe = yield* Recipes.find(recipes[scheme.name] ?? scheme.name)
+      const { training } = entry
+      const shape = training.by === "tuning" ? training.shape : "mlp"
+      const network = yield* shapes[shape](Schemes.find("int8"), plan.train, plan.seed)
+      yield* State.load(network.model, state, "float")
+      const batches = Quantizing.batchesOf(recipe, entry.source(plan.train))
+      const model = yield* Progress.track(`${shape} ${recipe.name}`, 1, ({ update }) =>
+        Effect.tap(PtqRecipe.run(recipe, batches)(network.model), () => update(1, "without training"))
+      )
+      const row: Row = {
+        name: `${shape}, ${recipe.name} without training`,
+        accuracyBefore: yield* Classifier.accuracy(model, Dataset.reader(plan.test)),
+        accuracyAfter: undefined,
+        weightBytes: weightBytes(network, scheme.widths.weightBits),
+        msPerStep: undefined
+      }
+      return { row, state: undefined, onnx: undefined, shipped: [], histograms: [], staircases: [] }
+    })
+  )
+
 /** The networks of one shape, the float one first. */
 const family = (shape: Shape, plan: Plan) =>
   Effect.gen(function* () {
     const wanted = plan.networks.filter(({ training }) => training.by === "tuning" && training.shape === shape)
     if (wanted.length === 0) return []
     const first = yield* float(shape, plan)
-    const others = yield* Effect.forEach(wanted, (entry) =>
+    const tuned = wanted.flatMap((entry) =>
       entry.training.by === "tuning" && entry.training.scheme !== undefined
-        ? Effect.asSome(quantized(entry, shape, entry.training.scheme, first.state, plan))
-        : Effect.succeedNone
+        ? [{ entry, scheme: entry.training.scheme }]
+        : []
     )
-    return [first, ...others.flatMap(Option.toArray)]
+    const others = yield* Effect.forEach(tuned, ({ entry, scheme }) =>
+      Effect.all([
+        quantized(entry, shape, scheme, first.state, plan),
+        withoutTraining(entry, scheme, first.state, plan)
+      ])
+    )
+    return [first, ...others.flat()]
   })
 
 /** Runs the whole comparison; the tensors that it makes are gone when it is done. */
@@ -187,7 +224,9 @@ export const run = Effect.fn("Experiment.run")(function* (plan: Plan) {
     rows: all.map(({ row }) => row),
     histograms: all.flatMap((one) => one.histograms),
     staircases: all.flatMap((one) => one.staircases),
-    states: Object.fromEntries(all.map(({ row, state }) => [row.name, state])),
+    states: Object.fromEntries(
+      all.flatMap(({ row, state }) => (state === undefined ? [] : [[row.name, state] as const]))
+    ),
     shipped: all.flatMap((one) => one.shipped),
     floats: Object.fromEntries(all.flatMap(({ row, onnx }) => (onnx === undefined ? [] : [[row.name, onnx] as const])))
   } satisfies Result

@@ -9,9 +9,11 @@ import { Backend } from "breve"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Accumulator from "../../docs/examples/post-training/accumulator.ts"
+import * as Choose from "../../docs/examples/post-training/choose.ts"
 import * as Observe from "../../docs/examples/post-training/observe.ts"
 import * as Pipeline from "../../docs/examples/post-training/pipeline.ts"
 import * as Prepare from "../../docs/examples/post-training/prepare.ts"
+import * as Recipe from "../../docs/examples/post-training/recipe.ts"
 import * as Rounding from "../../docs/examples/post-training/rounding.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
@@ -29,7 +31,9 @@ const answers = Effect.gen(function* () {
     yield* Effect.scoped(Prepare.run),
     yield* Effect.scoped(Rounding.run),
     yield* Effect.scoped(Accumulator.run),
-    yield* Effect.scoped(Observe.run)
+    yield* Effect.scoped(Observe.run),
+    yield* Effect.scoped(Choose.run),
+    yield* Effect.scoped(Recipe.run)
   ]
   expect(tf.memory().numTensors).toBe(before)
   return all
