@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import { magnitude } from "../op/Sign.ts"
+import * as Gradient from "../tensor/Gradient.ts"
 import * as Brick from "./Brick.ts"
 import * as Restricted from "./Restricted.ts"
 import * as RunningStatistic from "./RunningStatistic.ts"
@@ -244,7 +245,6 @@ export const RuntimeDynamicStatsScaling = Brick.component(
     const {
       parts,
       init,
-      clamped,
       restrictClamp,
       threshold: restrictedThreshold
     } = Restricted.make({
@@ -252,6 +252,13 @@ export const RuntimeDynamicStatsScaling = Brick.component(
       restrictScaleThresholdImpl: undefined,
       isScaleUnsigned: true
     })
+    const whole = (s: tf.Tensor): tf.Tensor => restrictClamp(init(s))
+    /** the logarithm of 0 has no gradient: what is all zeros gives none back, rather than NaN */
+    const restricted = (s: tf.Tensor): tf.Tensor => {
+      if (given.restrictScalingImpl.initLabel !== "LogTwo") return whole(s)
+      const positive = tf.greater(Gradient.stopped(s), 0)
+      return tf.where(positive, whole(tf.where(positive, s, tf.onesLike(s))), Gradient.stopped(whole(s)))
+    }
     const { restrictScalingPre, restrictClampScaling, restrictThresholdPre, restrictClampThreshold } = parts()
     const children = {
       scalingStatsInputViewShapeImpl: view,
@@ -270,8 +277,7 @@ export const RuntimeDynamicStatsScaling = Brick.component(
           const onTrial = state.trial?.scale
           const [s, afterStats] =
             onTrial === undefined ? Brick.call(statsImpl, state, "statsImpl", view.apply(x)) : [onTrial, {}]
-          // the minimum comes first, too: the same scale, but the logarithm of 0 would have no gradient
-          const scale = tf.div(restrictClamp(init(clamped(s))), magnitude(restrictedThreshold(threshold)))
+          const scale = tf.div(restricted(s), magnitude(restrictedThreshold(threshold)))
           const shaped = tf.reshape(scale, [...given.dynamicScalingBroadcastableShape(x.shape)])
           return [shaped, Brick.remembered(state.memory, { statsImpl: afterStats })] as const
         }

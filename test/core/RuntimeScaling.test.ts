@@ -108,6 +108,26 @@ for (const [backend, layer] of [
         expect([whole.shape, numbers(whole)]).toEqual([[], [2]])
       }))
 
+    it("a power of two has a gradient where a row is all zeros, and is held at its minimum", () =>
+      void tf.tidy(() => {
+        const scaling = RuntimeScaling.RuntimeDynamicStatsScaling({
+          scalingStatsImpl: Statistic.AbsMax({ statsReduceDim: 1 }),
+          restrictScalingImpl: Restriction.PowerOfTwoRestrictValue({}),
+          scalingMinVal: 1e-10,
+          dynamicScalingBroadcastableShape: RuntimeScaling.perRow
+        })
+        const state: Brick.State = { parameters: {}, memory: {}, training: true }
+        const scales = (x: tf.Tensor): tf.Tensor => scaling.apply(state, x, tf.scalar(2))[0]
+        const x = tf.tensor2d([
+          [0, 0],
+          [3, -1]
+        ])
+        expect(numbers(scales(x))).toEqual([Math.fround(Math.fround(1e-10) / 2), 2])
+        const dx = numbers(tf.grad((x: tf.Tensor) => tf.mul(scales(x), tf.tensor2d([[0], [1]])))(x))
+        expect(dx.slice(0, 2).map(Math.abs)).toEqual([0, 0]) // it was NaN
+        expect(dx[2]).toBeCloseTo(4 / 3 / 2, 5)
+      }))
+
     it("no tensor is left, and bad options are refused", () => {
       const before = tf.memory().numTensors
       for (const self of [
