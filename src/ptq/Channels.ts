@@ -1,7 +1,7 @@
 /**
  * Weights as seen by the channels of their layer: which channel each element belongs to, on the side of the inputs or of the outputs.
  *
- * Room: ptq (level 5). Imports: `nn` types. Laws: test/ptq/Channels.test.ts.
+ * Room: ptq (level 5). Imports: `nn` types. Laws: test/ptq/Equalize.test.ts.
  */
 import type { Form } from "../nn/Form.ts"
 

@@ -1,7 +1,7 @@
 /**
  * Float weights of a model clipped to a threshold.
  *
- * Room: ptq (level 5). Imports: effect, `nn` types, `tensor`, `./Prepare.ts`, `./Ptq.ts`. Laws: test/ptq/Merge.test.ts.
+ * Room: ptq (level 5). Imports: effect, `nn` types, `tensor`, `./Prepare.ts`, `./Ptq.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
 import { InvalidOptions, type NonFiniteWeights, type ResolutionError } from "../tensor/Errors.ts"

@@ -1,7 +1,7 @@
 /**
  * Cross-layer equalization on numbers: how the sizes of two sides become one factor for each channel.
  *
- * Room: ptq (level 5). Imports: nothing. Laws: test/ptq/EqualizeMath.test.ts.
+ * Room: ptq (level 5). Imports: nothing. Laws: test/ptq/Equalize.test.ts.
  */
 
 /** Channels whose size is at most this are left alone. */

@@ -2,7 +2,7 @@
  * Batch normalizations of a model merged into the layers before them.
  *
  * Room: ptq (level 5). Imports: effect, `nn`, `proxy` types, `tensor`, `./Channels.ts`, `./MergeMath.ts`, `./Prepare.ts`, `./Ptq.ts`,
- * `./Regions.ts`. Laws: test/ptq/Merge.test.ts.
+ * `./Regions.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
 import * as Calls from "../nn/Calls.ts"

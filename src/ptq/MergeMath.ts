@@ -1,7 +1,7 @@
 /**
  * Scales and shifts of channels merged into the weights next to them, on numbers.
  *
- * Room: ptq (level 5). Imports: `./Channels.ts`, `./Ptq.ts` types. Laws: test/ptq/Merge.test.ts.
+ * Room: ptq (level 5). Imports: `./Channels.ts`, `./Ptq.ts` types. Laws: test/ptq/Prepare.test.ts.
  */
 import * as Channels from "./Channels.ts"
 import type { Host } from "./Ptq.ts"

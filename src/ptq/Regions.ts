@@ -4,7 +4,7 @@
  *
  * Every channel of every value gets a number; values of which one follows from the other, channel by channel, get the same numbers.
  *
- * Room: ptq (level 5). Imports: tfjs types, `nn`, `proxy` types, `./Channels.ts`. Laws: test/ptq/Regions.test.ts.
+ * Room: ptq (level 5). Imports: tfjs types, `nn`, `proxy` types, `./Channels.ts`. Laws: test/ptq/Equalize.test.ts.
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import type { Call, Run } from "../nn/Calls.ts"

@@ -2,7 +2,7 @@
  * Channel splitting over a model: the channels with the largest weights are done twice, each by half.
  *
  * Room: ptq (level 5). Imports: effect, `nn` types, `tensor`, `./Channels.ts`, `./Equalize.ts`, `./Prepare.ts`, `./Ptq.ts`,
- * `./Regions.ts`, `./SplitMath.ts`. Laws: test/ptq/SplitChannels.test.ts.
+ * `./Regions.ts`, `./SplitMath.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
 import { InvalidOptions, type NonFiniteWeights, type ResolutionError } from "../tensor/Errors.ts"

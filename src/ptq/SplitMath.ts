@@ -1,7 +1,7 @@
 /**
  * Channels of weights in two halves, on numbers.
  *
- * Room: ptq (level 5). Imports: `./Channels.ts` types, `./Ptq.ts` types. Laws: test/ptq/SplitChannels.test.ts.
+ * Room: ptq (level 5). Imports: `./Channels.ts` types, `./Ptq.ts` types. Laws: test/ptq/Prepare.test.ts.
  */
 import type * as Channels from "./Channels.ts"
 import type { Host } from "./Ptq.ts"
