@@ -15,6 +15,7 @@ import {
   type UnknownLayer,
   type UnknownStructure
 } from "../tensor/Errors.ts"
+import * as AbsorbBias from "./AbsorbBias.ts"
 import * as ActivationEqualize from "./ActivationEqualize.ts"
 import * as BiasCorrection from "./BiasCorrection.ts"
 import * as Calibrate from "./Calibrate.ts"
@@ -23,6 +24,7 @@ import * as Equalize from "./Equalize.ts"
 import * as Gpfq from "./Gpfq.ts"
 import * as Gptq from "./Gptq.ts"
 import type * as Layerwise from "./Layerwise.ts"
+import * as LowRank from "./LowRank.ts"
 import * as Magr from "./Magr.ts"
 import * as MergeBatchNorm from "./MergeBatchNorm.ts"
 import * as MergeLayerNorm from "./MergeLayerNorm.ts"
@@ -30,6 +32,7 @@ import * as NormCorrection from "./NormCorrection.ts"
 import * as Pattern from "./Pattern.ts"
 import type * as Ptq from "./Ptq.ts"
 import * as Qronos from "./Qronos.ts"
+import * as Rotate from "./Rotate.ts"
 import * as RoundLearning from "./RoundLearning.ts"
 import * as SplitChannels from "./SplitChannels.ts"
 
@@ -37,6 +40,9 @@ import * as SplitChannels from "./SplitChannels.ts"
 export type StepError =
   | Layerwise.StepError
   | RoundLearning.LearnError
+  | AbsorbBias.AbsorbError
+  | Rotate.RotateError
+  | LowRank.LowRankError
   | UnknownLayer
   | UnknownStructure
   | NonFiniteWeights
@@ -76,8 +82,10 @@ const positive = optional(Schema.Finite.check(Schema.isGreaterThan(0)))
 const whole = optional(Schema.Int.check(Schema.isGreaterThan(0)))
 const damping = optional(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 const network = { quantActivations: flag }
+const paths = Schema.Array(Schema.NonEmptyString)
+const accumulator = optional(Schema.Struct({ bitWidth: Schema.Int.check(Schema.isGreaterThan(0)), tile: whole }))
 const learning = {
-  blocks: optional(Schema.Union([Schema.Literals(["layers", "children"]), Schema.Array(Schema.NonEmptyString)])),
+  blocks: optional(Schema.Union([Schema.Literals(["layers", "children"]), paths])),
   iterations: whole,
   batchSize: whole,
   best: flag,
@@ -197,6 +205,22 @@ export const all: Readonly<Record<string, Entry>> = {
         SplitChannels.splitChannels({ ...options, input, report: context.report })
       )
   ),
+  absorbBias: entry(
+    "preparing",
+    "what a rectifier always lets through goes into the biases behind it",
+    { deviations: optional(Schema.Union([Schema.Literal("least"), Schema.Finite])) },
+    (options, context) =>
+      withExample("AbsorbBias", context, (input) =>
+        AbsorbBias.absorb(context.batches, { ...options, input, report: context.report })
+      )
+  ),
+  rotate: entry(
+    "preparing",
+    "channels between linear layers are mixed, so that outliers spread; the weights on both sides take it up",
+    { kind: optional(Schema.Literals(["hadamard", "orthogonal"])), seed: optional(Schema.Int) },
+    (options, context) =>
+      withExample("Rotate", context, (input) => Rotate.rotate({ ...options, input, report: context.report }))
+  ),
   clipWeights: entry(
     "preparing",
     "far outliers of weights are clipped",
@@ -224,19 +248,19 @@ export const all: Readonly<Record<string, Entry>> = {
   gptq: entry(
     "rounding",
     "rounds weights, each error spread over the columns to come",
-    { actOrder: flag, blocks: whole, damping, ...network },
+    { actOrder: flag, blocks: whole, damping, accumulator, ...network },
     (options, { batches, report }) => Gptq.gptq(batches, { ...options, report })
   ),
   gpfq: entry(
     "rounding",
     "rounds weights column by column against the float network's outputs",
-    { actOrder: flag, original: flag, ...network },
+    { actOrder: flag, original: flag, accumulator, ...network },
     (options, { batches, report }) => Gpfq.gpfq(batches, { ...options, report })
   ),
   qronos: entry(
     "rounding",
     "rounds weights, the errors of the inputs corrected first",
-    { actOrder: flag, blocks: whole, damping, original: flag, ...network },
+    { actOrder: flag, blocks: whole, damping, original: flag, accumulator, ...network },
     (options, { batches, report }) => Qronos.qronos(batches, { ...options, report })
   ),
   adaRound: entry(
@@ -250,6 +274,17 @@ export const all: Readonly<Record<string, Entry>> = {
     "learns offsets of the weights before they are rounded, by signed gradients",
     learning,
     (options, { batches, report }) => RoundLearning.autoRound(batches, { ...options, report })
+  ),
+  lowRank: entry(
+    "correcting",
+    "linear layers get a narrow branch beside them that adds what their quantization has lost (SVDQuant)",
+    {
+      rank: Schema.Int.check(Schema.isGreaterThan(0)),
+      iterations: whole,
+      layers: optional(paths),
+      seed: optional(Schema.Int)
+    },
+    (options, { report }) => LowRank.correct({ ...options, report })
   ),
   biasCorrection: entry(
     "correcting",

@@ -204,3 +204,48 @@ describe.each(Object.entries(Recipes.all).map(([name, recipe]) => [name, brief(r
       ))
   }
 )
+
+describe("every step that recipes may name", () => {
+  const options: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+    adaRound: { iterations: 5 },
+    autoRound: { iterations: 5 },
+    lowRank: { rank: 2 },
+    rotate: { kind: "orthogonal", seed: 3 },
+    absorbBias: { deviations: "least" },
+    gptq: { accumulator: { bitWidth: 20 } }
+  }
+  const weights = {
+    match: "*weightQuant",
+    quantizer: "Int8WeightPerChannelFloat",
+    options: { bitWidth: 4, scalingImplType: "parameterFromStats" }
+  }
+  it.each(Steps.names)("%s runs by its name, and leaves the model as it was", (step) =>
+    run(
+      Effect.gen(function* () {
+        const given = options[step]
+        const recipe = yield* Recipe.fromJson({
+          ...base,
+          quantizers: [weights],
+          steps: [{ step: "calibrate" }, { step, ...(given && { options: given }) }]
+        })
+        const model = yield* network
+        const before = yield* stateOf(model)
+        const next = yield* Recipe.run(recipe, batches)(model)
+        expect(yield* stateOf(model)).toBe(before)
+        const x = tf.tensor2d(Random.normal(Random.make(9), 8 * 40, 0, 1), [8, 40])
+        const y = yield* Layer.forward(next, x)
+        expect(Layer.tensorsIn(y).every((one) => one.dataSync().every(Number.isFinite))).toBe(true)
+        tf.dispose([x, ...Layer.tensorsIn(y)])
+      })
+    )
+  )
+  it("refuses what an option cannot be, with its name", () =>
+    run(
+      Effect.gen(function* () {
+        const wrong = (step: string, given: object) => refusalOf({ steps: [{ step, options: given }] })
+        expect((yield* wrong("lowRank", {})).message).toContain("rank")
+        expect((yield* wrong("rotate", { kind: "hadamar" })).message).toContain("hadamard")
+        expect((yield* wrong("gptq", { accumulator: { bitWidth: 0 } })).message).toContain("bitWidth")
+      })
+    ))
+})
