@@ -15,6 +15,7 @@ import * as Pipeline from "../../docs/examples/post-training/pipeline.ts"
 import * as Prepare from "../../docs/examples/post-training/prepare.ts"
 import * as Recipe from "../../docs/examples/post-training/recipe.ts"
 import * as Rounding from "../../docs/examples/post-training/rounding.ts"
+import * as Steps from "../../src/ptq/Steps.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
 const folder = "docs/examples/post-training"
@@ -41,6 +42,9 @@ const answers = Effect.gen(function* () {
 
 describe("the guide", () => {
   it("shows what its files answer", async () => expect(texts).toEqual(await Effect.runPromise(answers)))
+  it("names every step that recipes may have", () => {
+    for (const name of Steps.names) expect(guide).toContain(`\`${name}\``)
+  })
   it("shows each file as it is", async () => {
     const blocks = [...guide.matchAll(/<!-- (docs\/examples\/\S+) -->\n\n```ts\n([\s\S]*?)```/g)]
     for (const [, path, code] of blocks) expect(code, path).toBe(await text(path as string))
