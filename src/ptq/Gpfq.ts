@@ -40,7 +40,11 @@ export const gpfq = <E = never, R = never>(
       float: true,
       change: (_, rounding, seen) =>
         Result.succeed(
-          GpfqMath.gpfq(rounding, seen, { actOrder: options.actOrder ?? false, keep: Layerwise.kept(options) })
+          GpfqMath.gpfq(rounding, seen, {
+            actOrder: options.actOrder ?? false,
+            keep: Layerwise.kept(options),
+            overwrite: true
+          })
         )
     },
     options

@@ -3,7 +3,7 @@
  *
  * Room: ptq (level 5). Imports: `./GptqMath.ts`, `./Matrix.ts`, `./Spread.ts`. Laws: test/ptq/Math.test.ts.
  */
-import { orderOf, type Rounding } from "./GptqMath.ts"
+import { arranged, orderOf, type Rounding } from "./GptqMath.ts"
 import * as Matrix from "./Matrix.ts"
 import * as Spread from "./Spread.ts"
 
@@ -22,13 +22,15 @@ export interface Options {
   readonly blockSize?: number
   /** what a column becomes: the value to be rounded, or what the quantizer made of it; default: "value" */
   readonly keep?: "value" | "rounded"
+  /** whether the matrices of the inputs may be written over: two Hessians less in memory; default: false */
+  readonly overwrite?: boolean
 }
 
-/** `(G - H) w` of the columns so far, with each column's own: what the float inputs differ by. */
+/** `(G - H) w` of the columns so far, with each column's own: what the float inputs differ by. G becomes G - H. */
 const differences = (w: Spread.Columns, h: Matrix.Matrix, g: Matrix.Matrix): Spread.Columns => {
   const sums = Spread.zeros(h.rows, w.length)
-  const off = { ...g, data: g.data.map((value, i) => value - (h.data[i] as number)) }
-  if (off.data.some((value) => value !== 0)) Spread.addLower(sums, off, w)
+  for (let i = 0; i < g.data.length; i++) g.data[i] = (g.data[i] as number) - (h.data[i] as number)
+  if (g.data.some((value) => value !== 0)) Spread.addLower(sums, g, w)
   return sums
 }
 
@@ -46,12 +48,13 @@ const differences = (w: Spread.Columns, h: Matrix.Matrix, g: Matrix.Matrix): Spr
 export const gpfq = (
   { weight, quantize }: Rounding,
   { quantized, mixed }: Covariances,
-  { actOrder = false, blockSize = 32, keep = "value" }: Options = {}
+  { actOrder = false, blockSize = 32, keep = "value", overwrite = false }: Options = {}
 ): Matrix.Matrix => {
   const order = orderOf(Matrix.diagonal(quantized), actOrder)
-  const [h, g] = [Matrix.permuted(quantized, order), Matrix.permuted(mixed, order)]
+  const h = arranged(quantized, order, overwrite)
   const w = Spread.columnsOf(weight, order)
-  const sums = mixed === quantized ? Spread.zeros(h.rows, w.length) : differences(w, h, g)
+  const sums =
+    mixed === quantized ? Spread.zeros(h.rows, w.length) : differences(w, h, arranged(mixed, order, overwrite))
   const rounded = (t: number, values: Float64Array): Float64Array => quantize(order[t] as number, values)
   Spread.walk({ weight: w, sums, factor: h, quantize: rounded, keep, blockSize })
   return Spread.weightOf(w, order)

@@ -45,7 +45,7 @@ export const gptq = <E = never, R = never>(
         const blockSize =
           options.blocks === undefined ? 32 : Math.max(1, Math.ceil(rounding.weight.columns / options.blocks))
         const { actOrder = false, damping = 0.01 } = options
-        return GptqMath.gptq(rounding, quantized, { actOrder, damping, blockSize })
+        return GptqMath.gptq(rounding, quantized, { actOrder, damping, blockSize, overwrite: true })
       }
     },
     options

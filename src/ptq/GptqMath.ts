@@ -23,7 +23,13 @@ export interface Options {
   readonly actOrder?: boolean
   /** added to the diagonal, in units of its mean; default: 0.01 */
   readonly damping?: number
+  /** whether the matrices of the inputs may be written over: one Hessian less in memory; default: false */
+  readonly overwrite?: boolean
 }
+
+/** A matrix with its rows and columns in another order: a copy, or, where it may be written over, itself. */
+export const arranged = (a: Matrix.Matrix, order: ArrayLike<number>, overwrite: boolean): Matrix.Matrix =>
+  overwrite ? Matrix.permuteInPlace(a, order) : Matrix.permuted(a, order)
 
 /** The columns in the order of their work: the largest diagonal first, those that are equal in their own order. */
 export const orderOf = (diagonal: Float64Array, actOrder: boolean): ReadonlyArray<number> => {
@@ -45,12 +51,12 @@ export const orderOf = (diagonal: Float64Array, actOrder: boolean): ReadonlyArra
 export const gptq = (
   { weight, quantize }: Rounding,
   hessian: Matrix.Matrix,
-  { actOrder = false, damping = 0.01, blockSize = 32 }: Options = {}
+  { actOrder = false, damping = 0.01, blockSize = 32, overwrite = false }: Options = {}
 ): Result.Result<Matrix.Matrix, Factor.NotPositive> => {
   const own = Matrix.diagonal(hessian)
   const diagonal = own.map((value) => (value === 0 ? 1 : value))
   const order = orderOf(diagonal, actOrder)
-  const h = Matrix.permuted(hessian, order)
+  const h = arranged(hessian, order, overwrite)
   const damp = damping * (diagonal.reduce((sum, value) => sum + value, 0) / diagonal.length)
   const w = Spread.columnsOf(weight, order)
   order.forEach((column, t) => {

@@ -50,7 +50,7 @@ export type StepError =
 /** What columns become that are not what the quantizer made of them anyway: it, where the integers must be the very ones that were counted. */
 export const kept = ({ accumulator }: Options): "value" | "rounded" => (accumulator === undefined ? "value" : "rounded")
 
-/** How the inputs of one group lie to each other: sums over all samples, divided by their count. */
+/** How the inputs of one group lie to each other: sums over all samples, divided by their count. A change may write over them. */
 export interface Seen {
   readonly quantized: Matrix.Matrix
   /** `X'^T X`, of the quantized inputs with the float ones; as `quantized` where a step does not ask for it */

@@ -42,6 +42,29 @@ export const transpose = (a: Matrix): Matrix => {
 
 export const diagonal = (a: Matrix): Float64Array => Float64Array.from({ length: a.rows }, (_, i) => at(a, i, i))
 
+/** As `permuted`, in the matrix itself: rows go round their cycles, then the elements of each row. */
+export const permuteInPlace = (a: Matrix, order: ArrayLike<number>): Matrix => {
+  const { rows: n, columns, data } = a
+  const held = new Float64Array(columns)
+  const done = new Uint8Array(n)
+  for (let start = 0; start < n; start++) {
+    if (done[start] === 1) continue
+    held.set(row(a, start))
+    let to = start
+    for (let from = order[to] as number; from !== start; to = from, from = order[from] as number) {
+      data.copyWithin(to * columns, from * columns, (from + 1) * columns)
+      done[to] = 1
+    }
+    data.set(held, to * columns)
+    done[to] = 1
+  }
+  for (let i = 0; i < n; i++) {
+    held.set(row(a, i))
+    for (let j = 0; j < columns; j++) data[i * columns + j] = held[order[j] as number] as number
+  }
+  return a
+}
+
 /** The same rows and columns in another order: element `(i, j)` is that of `(order[i], order[j])`. */
 export const permuted = (a: Matrix, order: ArrayLike<number>): Matrix => {
   const b = zeros(a.rows, a.columns)

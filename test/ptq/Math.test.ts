@@ -52,6 +52,35 @@ describe("matrices", () => {
   })
 })
 
+describe("matrices that may be written over", () => {
+  it("another order of rows and columns, in the matrix itself", () =>
+    fc.assert(
+      fc.property(size, seed, fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })), (n, seed, numbers) => {
+        const order = Array.from({ length: n }, (_, i) => ({ i, key: numbers.next().value as number }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ i }) => i)
+        const a = drawn(n, n, seed)
+        expect(Matrix.permuteInPlace(Matrix.copy(a), order)).toEqual(Matrix.permuted(a, order))
+      })
+    ))
+
+  it("give the bits of those that may not, which stay as they are", () =>
+    fc.assert(
+      fc.property(size, size, seed, fc.boolean(), (m, n, seed, actOrder) => {
+        const weight = drawn(m, n, seed)
+        const [h, g] = [covariance(n, 3 * n, seed), covariance(n, 3 * n, seed + 7)]
+        const both = (): Gpfq.Covariances => ({ quantized: Matrix.copy(h), mixed: Matrix.copy(g) })
+        const [kept, before] = [both(), both()]
+        const plain = right(Gptq.gptq({ weight, quantize }, kept.quantized, { actOrder }))
+        const mixed = Gpfq.gpfq({ weight, quantize }, kept, { actOrder })
+        expect(kept).toEqual(before)
+        const over = { actOrder, overwrite: true }
+        expect(right(Gptq.gptq({ weight, quantize }, both().quantized, over))).toEqual(plain)
+        expect(Gpfq.gpfq({ weight, quantize }, both(), over)).toEqual(mixed)
+      })
+    ))
+})
+
 describe("GPTQ", () => {
   it("answers what the quantizer makes, and rounds to nearest where inputs do not depend on each other", () =>
     fc.assert(
