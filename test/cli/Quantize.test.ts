@@ -106,6 +106,9 @@ describe("breve quantize", () => {
     expect((await readdir(at("a"))).toSorted()).toEqual(names)
     const certificate = JSON.parse(await readFile(at("a", names[0] as string), "utf8"))
     expect(certificate.certified).toBe(true)
+    // weights of four bits take half a byte: 52,138 of them, in float32 four bytes each
+    expect(certificate.model).toMatchObject({ opset: 21 })
+    expect(certificate.model.bytes).toBeLessThan(52_138)
     const page = await readFile(at("a", names[1] as string), "utf8")
     for (const text of ["Sensitivity", "<svg", "Certified", "&quot;actOrder&quot;", "gptq"].map((t) =>
       t.replaceAll("&quot;", "&#34;")
