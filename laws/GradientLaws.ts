@@ -113,6 +113,10 @@ export const finite: QuantizerLaw.Any = QuantizerLaw.forAll(
   }
 )
 
+/** What an element's gradient is where rounding and clamping let it through: the scales that round and multiply may differ. */
+const passedOn = ({ scale, preScale }: Look.Look, dy: ArrayLike<number>, i: number): number =>
+  ((dy[i] as number) * (scale[i] as number)) / (preScale[i] as number)
+
 /** Where nothing is cut off, the gradient passes as if nothing had been rounded. */
 export const inside: QuantizerLaw.Any = QuantizerLaw.forAll(
   {
@@ -131,7 +135,7 @@ export const inside: QuantizerLaw.Any = QuantizerLaw.forAll(
       (i) => plain(i) && positionOf(seen, i) > low + 0.01 && positionOf(seen, i) < high - 0.01
     )
     return every(within, seen, (i) => {
-      const wanted = ((dy[i] as number) * (seen.scale[i] as number)) / (seen.preScale[i] as number)
+      const wanted = passedOn(seen, dy, i)
       return !close(dx?.[i] ?? 0, wanted, 1e-5) && `with the gradient ${dx?.[i]} where ${wanted} flows in`
     })
   }
@@ -155,8 +159,7 @@ export const beyond: QuantizerLaw.Any = QuantizerLaw.forAll(
       (i) => plain(i) && (positionOf(seen, i) < low - 1 || positionOf(seen, i) > high + 1)
     )
     return every(out, seen, (i) => {
-      const passed = ((dy[i] as number) * (seen.scale[i] as number)) / (seen.preScale[i] as number)
-      const wanted = ready.promised.clamp === "passes" ? passed : 0
+      const wanted = ready.promised.clamp === "passes" ? passedOn(seen, dy, i) : 0
       return !close(dx?.[i] ?? 0, wanted, 1e-5) && `with the gradient ${dx?.[i]}, not ${wanted}`
     })
   }
