@@ -13,6 +13,7 @@ export default defineConfig({
   root: here(".."),
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/Seed.ts"],
     pool: "forks",
     testTimeout: 60_000
   }

@@ -59,10 +59,10 @@ const nearlyTwo = 2 ** 23 - 64
 
 /**
  * `floor(log2(x))` of a positive, normal float32 x with this bit pattern, where the logarithm is rounded to float32 first: the
- * exponent, or one more just below some powers of two.
+ * exponent, or one more just below some powers of two. At most 127: the power is a float32 too.
  */
 export const floorLog2 = (x: number, pattern: number): number =>
-  (pattern & 0x7fffff) < nearlyTwo ? (pattern >>> 23) - 127 : Math.floor(Math.fround(log2(x)))
+  (pattern & 0x7fffff) < nearlyTwo ? (pattern >>> 23) - 127 : Math.min(Math.floor(Math.fround(log2(x))), 127)
 
 /** The nearest whole number, a tie going to the even one, zero with the sign of x. */
 export const nearest = (x: number): number => {

@@ -112,6 +112,20 @@ describe("MinifloatQuant on wasm", () => {
     clampPasses: false
   }
 
+  it("the largest float32 saturates, also where the mantissa has no bits and the step is the power of two itself", () => {
+    const largest = 2 ** 127 * (2 - 2 ** -23)
+    for (const [exponentBits, mantissaBits] of formats)
+      for (const overflow of ["saturate", "infinite"] as const)
+        for (const rounding of ["nearest", "floor", "ceil", "toZero"] as const)
+          tf.tidy(() => {
+            const options = optionsOf({ ...plain, exponentBits, mantissaBits, overflow, rounding })
+            const x = tf.tensor([largest, -largest, 1, 1, 1], [5])
+            const beyond = overflow === "saturate" ? options.high : inf
+            for (const of of [MinifloatQuant.quantize, MinifloatQuant.composition])
+              expect([...of(x, tf.scalar(1), options).dataSync()].slice(0, 2)).toEqual([beyond, -beyond])
+          })
+  })
+
   it("every layout of one run of axes runs fused", () => {
     for (const scaleAxes of [[], [true], [false, true], [true, true]])
       tf.tidy(() => {

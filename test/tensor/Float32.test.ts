@@ -47,6 +47,11 @@ describe("Float32", () => {
     for (const k of whole.filter((n) => n > -126 && n < 128))
       for (const steps of [-1, 0, 1, 2, 10, 43, 44, 45, 63, 64, 65, 1000, 2 ** 22]) agrees(below(power(k), steps))
   })
+  it("floorLog2 of the largest float32 is 127, though its logarithm rounds to 128", () => {
+    const largest = 2 ** 127 * (2 - 2 ** -23)
+    expect(Math.fround(Float32.log2(largest))).toBe(128)
+    expect(Float32.floorLog2(largest, pattern(largest))).toBe(127)
+  })
   it("nearest: ties to even, zero keeps the sign of x", () => {
     const x = [-2.5, -1.5, -0.5, -0.2, -0, 0, 0.5, 0.49999997, 1.5, 2.5, 8388607.5, inf, minus, nan]
     const y = [-2, -2, -0, -0, -0, 0, 0, 0, 2, 2, 8388608, inf, minus, nan]

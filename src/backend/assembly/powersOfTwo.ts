@@ -25,11 +25,14 @@ export function allPowers(at: usize, count: usize): bool {
 /** From this mantissa on a logarithm may round up to a whole number in float32. */
 export const nearlyTwo: i32 = 0x7fffff - 63
 
-/** 1 in the exponent, where `floor(log2 x)` is one more than the exponent of x: log2 rounds to float32 before the floor. */
+/**
+ * 1 in the exponent, where `floor(log2 x)` is one more than the exponent of x: log2 rounds to float32 before the floor. Not at the
+ * largest exponent, beyond which there is no power of two.
+ */
 export function raised(bits: i32): i32 {
   const below = 0x800000 - (bits & 0x7fffff)
   const exponent = bits & 0x7f800000
-  if (below > 64 || exponent == 0x7f800000) return 0
+  if (below > 64 || exponent >= 0x7f000000) return 0
   const t = <f64>below / 16777216
   const whole = <f64>((exponent >> 23) - 126)
   return <f64><f32>(whole - (t + t * t * 0.5) * 1.4426950408889634) == whole ? 0x00800000 : 0
