@@ -69,6 +69,9 @@ export interface Lie {
   readonly pads: ReadonlyArray<readonly [before: number, after: number]>
 }
 
+/** Height and width. */
+export type Size = readonly [height: number, width: number]
+
 export type Operation =
   | { readonly op: "quantize"; readonly grid: Grid }
   /** integers cut to fewer bits: from the grid that they lie on to another one */
@@ -96,6 +99,22 @@ export type Operation =
     }
   | { readonly op: "maxPool" | "averagePool"; readonly lie: Lie }
   | { readonly op: "concat"; readonly axis: number }
+  /** larger or smaller images: `y[i] = x[floor(i from / to)]` along each axis */
+  | { readonly op: "resizeNearest"; readonly from: Size; readonly to: Size }
+  /** on straight lines between elements, at `(i + 1/2) from / to - 1/2`, or with the corners aligned */
+  | { readonly op: "resizeLinear"; readonly from: Size; readonly to: Size; readonly alignCorners: boolean }
+  /** over parts of an image from `floor(i from / to)` to `ceil((i + 1) from / to)` */
+  | { readonly op: "averages"; readonly from: Size; readonly to: Size }
+  /** rows of a table by their indices */
+  | { readonly op: "gather"; readonly weight: Constant }
+  /** over the last axis; a centered one takes the mean away */
+  | {
+      readonly op: "layerNorm"
+      readonly centered: boolean
+      readonly epsilon: number
+      readonly weight: Numbers
+      readonly bias: Numbers | undefined
+    }
   | {
       readonly op: "batchNorm"
       readonly over: "channels" | "all"
@@ -118,6 +137,8 @@ export interface Node {
 
 export interface Graph {
   readonly input: string
+  /** the input are whole numbers below this one, and no floats */
+  readonly indices?: number
   readonly output: string
   readonly nodes: ReadonlyArray<Node>
   /** the shapes of all values, the first axis that of the batch */

@@ -12,6 +12,8 @@ import * as Bounds from "./IntegerBounds.ts"
 import type * as Program from "./IntegerProgram.ts"
 
 export interface Options {
+  /** the input are whole numbers below this one; default: it is floats */
+  readonly indices?: number
   /** signed bits of an accumulator; default: 32 */
   readonly accumulatorBits?: number
   /** what becomes of a bias off the grid of its layer's sums: refused, or put to the nearest integer; default: "refuse" */

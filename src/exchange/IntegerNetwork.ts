@@ -36,7 +36,7 @@ export const of = Effect.fn("IntegerNetwork.of")(
     inputShape: ReadonlyArray<number>,
     options: Lowering.Options = {}
   ): Effect.Effect<IntegerNetwork, NotExportable | AccumulatorOverflow | Layer.InputError> =>
-    Effect.flatMap(Trace.trace(model, inputShape, Lowering.target), (graph) =>
+    Effect.flatMap(Trace.trace(model, inputShape, { target: Lowering.target, indices: options.indices }), (graph) =>
       Effect.suspend(() => {
         try {
           return Effect.succeed(Lowering.networkOf(graph, options))

@@ -29,6 +29,8 @@ export type Opset = keyof typeof irVersions
 export interface Options {
   /** the shape of an input in breve's layout, the batch first */
   readonly inputShape: ReadonlyArray<number>
+  /** the input are whole numbers below this one, as a table of vectors takes them; default: the input are floats */
+  readonly indices?: number
   /** from 21 on constants of up to four bits take half a byte, and 16 bits are allowed; default: 13, for QONNX 14 */
   readonly opset?: Opset
   /** the first axis: the size of `inputShape`, or open; default: "open" */
@@ -45,20 +47,20 @@ export type ExportError = NotExportable | Layer.InputError
 
 const written = (
   model: Layer.Layer,
-  { inputShape, batch = "open" }: Options,
+  { inputShape, indices, batch = "open" }: Options,
   style: Style,
   opset: Opset,
   others: OnnxModel.Model["opsetImport"],
   mode?: Layer.Mode
 ): Effect.Effect<OnnxModel.Model, ExportError> =>
-  Effect.flatMap(Trace.trace(model, inputShape, style.target, mode), (graph) =>
+  Effect.flatMap(Trace.trace(model, inputShape, { target: style.target, indices, ...(mode && { mode }) }), (graph) =>
     Effect.suspend(() => {
       try {
         return Effect.succeed({
           irVersion: irVersions[opset],
           producerName: "breve",
           opsetImport: [{ domain: "", version: opset }, ...others],
-          graph: OnnxLowering.graphOf(graph, style, batch === "open" ? "N" : (inputShape[0] as number))
+          graph: OnnxLowering.graphOf(graph, style, opset, batch === "open" ? "N" : (inputShape[0] as number))
         })
       } catch (cause) {
         return cause instanceof NotExportable ? Effect.fail(cause) : Effect.die(cause)

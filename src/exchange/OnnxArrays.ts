@@ -103,6 +103,48 @@ export const multiplied = ({ shape, data }: Values, weight: Values): Values => {
   return { shape: [...shape.slice(0, -1), outer], data: out }
 }
 
+/** Products of the last two axes of both, those before spread over each other. */
+export const products = (a: Values, b: Values): Values => {
+  if (b.shape.length === 2) return multiplied(a, b)
+  const [m = 0, k = 0] = a.shape.slice(-2)
+  const [, n = 0] = b.shape.slice(-2)
+  const [ones, others] = [a.shape.slice(0, -2), b.shape.slice(0, -2)]
+  const rank = Math.max(ones.length, others.length)
+  const sized = (shape: ReadonlyArray<number>): ReadonlyArray<number> => [
+    ...Array.from({ length: rank - shape.length }, () => 1),
+    ...shape
+  ]
+  const leading = sized(ones).map((size, i) => Math.max(size, sized(others)[i] as number))
+  const places = (shape: ReadonlyArray<number>) =>
+    spreadOver({ shape: sized(shape), data: new Float64Array(product(shape)) }, leading)
+  const [atA, atB] = [places(ones), places(others)]
+  const data = new Float64Array(product(leading) * m * n)
+  for (let one = 0; one < product(leading); one++) {
+    const [left, right] = [atA(one) * m * k, atB(one) * k * n]
+    const part = multiplied(
+      { shape: [m, k], data: a.data.subarray(left, left + m * k) },
+      { shape: [k, n], data: b.data.subarray(right, right + k * n) }
+    )
+    data.set(part.data, one * m * n)
+  }
+  return { shape: [...leading, m, n], data }
+}
+
+/** Slices of an axis by their places. */
+export const taken = ({ shape, data }: Values, places: Values, axis: number): Values => {
+  const inner = product(shape.slice(axis + 1))
+  const size = shape[axis] as number
+  const count = places.data.length
+  const outer = product(shape.slice(0, axis))
+  const out = new Float64Array(outer * count * inner)
+  for (let row = 0; row < outer; row++)
+    for (let i = 0; i < count; i++) {
+      const from = (row * size + (places.data[i] as number)) * inner
+      out.set(data.subarray(from, from + inner), (row * count + i) * inner)
+    }
+  return { shape: [...shape.slice(0, axis), ...places.shape, ...shape.slice(axis + 1)], data: out }
+}
+
 /** Values side by side along an axis. */
 export const joined = (all: ReadonlyArray<Values>, axis: number): Values => {
   const first = all[0]?.shape ?? []

@@ -31,7 +31,8 @@ const computed = (graph: OnnxModel.Graph, constants: ReadonlyMap<string, OnnxArr
     if (value === undefined) throw new Error(`"${wanted}" is used before it is there`)
     return value
   }
-  for (const node of graph.node) known.set(node.output[0] ?? "", OnnxNodes.compute(node, node.input.map(valueNamed)))
+  const given = (name: string): OnnxArrays.Values | undefined => (name === "" ? undefined : valueNamed(name))
+  for (const node of graph.node) known.set(node.output[0] ?? "", OnnxNodes.compute(node, node.input.map(given)))
   const { shape, data } = valueNamed(graph.output[0]?.name ?? "")
   return { shape, data: Float32Array.from(data) }
 }

@@ -1,22 +1,26 @@
 /**
  * From a graph to the nodes of ONNX, in a dialect; images have their channels first there.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts`, `./OnnxBuilder.ts`, `./OnnxLayout.ts`, `./OnnxModel.ts`, `./OnnxStyle.ts`.
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./OnnxBuilder.ts`, `./OnnxLayout.ts`, `./OnnxModel.ts`,
+ * `./OnnxOperators.ts`, `./OnnxResize.ts`, `./OnnxStyle.ts`.
  * Laws: test/exchange/Onnx.test.ts.
  */
 import * as Graph from "./Graph.ts"
 import * as Builder from "./OnnxBuilder.ts"
 import * as Layout from "./OnnxLayout.ts"
 import type * as OnnxModel from "./OnnxModel.ts"
-import { axisOf, type Place, refusal, type Style } from "./OnnxStyle.ts"
+import { batchNorm, convolution, linear, number, pool, scaleBias } from "./OnnxOperators.ts"
+import * as OnnxResize from "./OnnxResize.ts"
+import { axisOf, type Place, refusal, type Style, type Truncation } from "./OnnxStyle.ts"
 
 type Operation = Graph.Operation
-type Of<Op extends Operation["op"]> = Extract<Operation, { op: Op }>
 
 interface Site {
   readonly style: Style
   readonly graph: Graph.Graph
   readonly builder: Builder.Builder
+  /** the version of the operators */
+  readonly opset: number
   readonly held: Map<string, Layout.Held>
 }
 
@@ -37,81 +41,6 @@ const inLayout = (site: Site, name: string, first: boolean): Layout.Held => {
 }
 
 // ---- operators ----------------------------------------------------------------------------------------------
-
-const windows = ({ kernel, strides, pads }: Graph.Lie): ReadonlyArray<OnnxModel.Attribute> => [
-  Builder.ints("kernel_shape", kernel),
-  Builder.ints("pads", [...pads.map(([before]) => before), ...pads.map(([, after]) => after)]),
-  Builder.ints("strides", strides)
-]
-
-const linear = (site: Site, place: Place, operation: Of<"linear">, x: Layout.Held, rank: number): string => {
-  const { builder, name } = place
-  const { weight, bias } = operation
-  const ordered = x.flat === undefined ? weight : Layout.rows(weight, x.flat)
-  const w = site.style.weight({ ...place, name: `${name}.weight` }, Layout.weight(ordered))
-  const b = bias === undefined ? undefined : site.style.bias({ ...place, name: `${name}.bias` }, bias)
-  if (b !== undefined && rank === 2) {
-    const attributes = [Builder.float("alpha", 1), Builder.float("beta", 1), Builder.int("transB", 1)]
-    return builder.node("Gemm", [x.name, w, b], name, attributes)
-  }
-  const transposed = builder.node("Transpose", [w], `${name}.weight.transposed`, [Builder.ints("perm", [1, 0])])
-  if (b === undefined) return builder.node("MatMul", [x.name, transposed], name)
-  return builder.node("Add", [builder.node("MatMul", [x.name, transposed], `${name}.product`), b], name)
-}
-
-const convolution = (site: Site, place: Place, operation: Of<"conv"> | Of<"convTranspose">, x: Layout.Held): string => {
-  const { builder, name } = place
-  const { weight, bias, groups, lie } = operation
-  const w = site.style.weight({ ...place, name: `${name}.weight` }, Layout.weight(weight))
-  const b = bias === undefined ? [] : [site.style.bias({ ...place, name: `${name}.bias` }, bias)]
-  const [kernel, pads, strides] = windows(lie) as [OnnxModel.Attribute, OnnxModel.Attribute, OnnxModel.Attribute]
-  const begin = [Builder.ints("dilations", lie.dilations), Builder.int("group", groups), kernel]
-  if (operation.op === "conv") return builder.node("Conv", [x.name, w, ...b], name, [...begin, pads, strides])
-  const extra = Builder.ints("output_padding", operation.outputPadding)
-  return builder.node("ConvTranspose", [x.name, w, ...b], name, [...begin, extra, pads, strides])
-}
-
-const pool = ({ builder, name }: Place, { op, lie }: Of<"maxPool" | "averagePool">, x: string): string => {
-  const ceil = Builder.int("ceil_mode", 0)
-  if (op === "maxPool") return builder.node("MaxPool", [x], name, [ceil, ...windows(lie)])
-  const isPadded = lie.pads.some(([before, after]) => before !== 0 || after !== 0)
-  const counting = isPadded ? [Builder.int("count_include_pad", 1)] : []
-  return builder.node("AveragePool", [x], name, [ceil, ...counting, ...windows(lie)])
-}
-
-const batchNorm = ({ builder, name }: Place, operation: Of<"batchNorm">, x: string): string => {
-  const { weight, bias, mean, variance, epsilon, over } = operation
-  const parts = { weight, bias, mean, variance }
-  if (over === "channels") {
-    const given = Object.entries(parts).map(([label, { shape, data }]) =>
-      builder.constant(`${name}.${label}`, "float32", shape, data)
-    )
-    return builder.node("BatchNormalization", [x, ...given], name, [Builder.float("epsilon", epsilon)])
-  }
-  const first = ({ data }: Graph.Numbers): number => data[0] as number
-  const factor = first(weight) / Math.sqrt(first(variance) + epsilon)
-  const scaled = builder.node("Mul", [x, builder.constant(`${name}.factor`, "float32", [], [factor])], `${name}.scaled`)
-  const offset = first(bias) - first(mean) * factor
-  return builder.node("Add", [scaled, builder.constant(`${name}.offset`, "float32", [], [offset])], name)
-}
-
-const scaleBias = (
-  site: Site,
-  place: Place,
-  { weight, bias }: Of<"scaleBias">,
-  x: Layout.Held,
-  rank: number
-): string => {
-  const { builder, name } = place
-  const beside = (constant: Graph.Constant): Graph.Constant => (x.first ? Layout.perChannel(constant, rank) : constant)
-  const w = site.style.weight({ ...place, name: `${name}.weight` }, beside(weight))
-  if (bias === undefined) return builder.node("Mul", [x.name, w], name)
-  const product = builder.node("Mul", [x.name, w], `${name}.product`)
-  return builder.node("Add", [product, site.style.bias({ ...place, name: `${name}.bias` }, beside(bias))], name)
-}
-
-const number = ({ builder, name }: Place, label: string, value: number): string =>
-  builder.constant(`${name}.${label}`, "float32", [], [value])
 
 const names: Readonly<Partial<Record<Operation["op"], string>>> = {
   relu: "Relu",
@@ -158,24 +87,46 @@ const lowered = (site: Site, node: Graph.Node): Layout.Held => {
       const at = axis === undefined ? undefined : Layout.axisIn(held, axis, rank)
       return { ...held, name: style.quantize(place, held.name, grid, at) }
     }
-    case "truncate":
-      return { ...held, name: style.truncate(place, held.name, operation) }
+    case "truncate": {
+      // averages over uneven parts lie between the integers that are cut
+      const isUneven = graph.nodes.some((one) => one.output === input && one.operation.op === "averages")
+      const axis = axisOf(style.target, node, operation.grid, rank)
+      const [from, grid] = [gridIn(held, operation.from, rank), gridIn(held, operation.grid, rank)]
+      const moved = { ...operation, from, grid } as Truncation
+      const at = axis === undefined ? undefined : Layout.axisIn(held, axis, rank)
+      return { ...held, name: style.truncate(place, held.name, moved, at, isUneven) }
+    }
     case "linear": {
       const x = inLayout(site, input, false)
-      return { name: linear(site, place, operation, x, rank), first: false }
+      return { name: linear(style, place, operation, x, rank), first: false }
     }
     case "conv":
     case "convTranspose":
-      return { name: convolution(site, place, operation, inLayout(site, input, true)), first: true }
+      return { name: convolution(style, place, operation, inLayout(site, input, true)), first: true }
     case "maxPool":
     case "averagePool":
       return { name: pool(place, operation, inLayout(site, input, true).name), first: true }
+    case "resizeNearest":
+      return { name: OnnxResize.resizeNearest(place, operation, inLayout(site, input, true).name), first: true }
+    case "resizeLinear":
+      return { name: OnnxResize.resizeLinear(place, operation, inLayout(site, input, true).name), first: true }
+    case "averages":
+      return { name: OnnxResize.averages(place, operation, inLayout(site, input, true).name), first: true }
+    case "gather": {
+      const table = style.weight({ ...place, name: `${place.name}.weight` }, operation.weight)
+      const axis = Builder.int("axis", 0)
+      return { name: builder.node("Gather", [table, held.name], place.name, [axis]), first: false }
+    }
+    case "layerNorm": {
+      const x = inLayout(site, input, false)
+      return { ...x, name: OnnxResize.layerNorm(place, operation, x.name, site.opset) }
+    }
     case "batchNorm": {
       const x = operation.over === "all" ? held : inLayout(site, input, true)
       return { ...x, name: batchNorm(place, operation, x.name) }
     }
     case "scaleBias":
-      return { ...held, name: scaleBias(site, place, operation, held, rank) }
+      return { ...held, name: scaleBias(style, place, operation, held, rank) }
     case "flatten":
       return flattened(site, place, input, output)
     case "affine": {
@@ -203,22 +154,23 @@ const lowered = (site: Site, node: Graph.Node): Layout.Held => {
 }
 
 /** The graph of ONNX; throws what the dialect refuses. `batch`: the size or the name of the first axis. */
-export const graphOf = (graph: Graph.Graph, style: Style, batch: number | string): OnnxModel.Graph => {
+export const graphOf = (graph: Graph.Graph, style: Style, opset: number, batch: number | string): OnnxModel.Graph => {
   const builder = Builder.make([graph.input])
   const shapeOf = (held: Layout.Held, name: string): ReadonlyArray<number | string> => [
     batch,
     ...Layout.shapeIn(held, graph.shapes[name] ?? []).slice(1)
   ]
   const start: Layout.Held = { name: graph.input, first: Layout.isOutsideFirst(graph, graph.input) }
-  const site: Site = { style, graph, builder, held: new Map([[graph.input, start]]) }
+  const site: Site = { style, graph, builder, opset, held: new Map([[graph.input, start]]) }
   for (const node of graph.nodes) site.held.set(node.output, lowered(site, node))
   const last = inLayout(site, graph.output, Layout.isOutsideFirst(graph, graph.output))
   const output = last.name === graph.input ? builder.node("Identity", [last.name], "output") : last.name
+  const dataType = graph.indices === undefined ? "float32" : "int64"
   return {
     name: "breve",
     node: builder.nodes(),
     initializer: builder.initializers(),
-    input: [{ name: graph.input, dataType: "float32", shape: shapeOf(start, graph.input) }],
+    input: [{ name: graph.input, dataType, shape: shapeOf(start, graph.input) }],
     output: [{ name: output, dataType: "float32", shape: shapeOf(last, graph.output) }]
   }
 }

@@ -9,7 +9,7 @@ import { RuntimeFailed, RuntimeUnavailable } from "../tensor/Errors.ts"
 
 // ---- the service --------------------------------------------------------------------------------------------
 
-/** Floats of a shape, in the layout of the file. */
+/** Floats of a shape, in the layout of the file; a file that takes indices is given whole numbers. */
 export interface Floats {
   readonly shape: ReadonlyArray<number>
   readonly data: Float32Array
@@ -39,6 +39,7 @@ interface PeerTensor {
 
 interface PeerSession {
   readonly inputNames: ReadonlyArray<string>
+  readonly inputMetadata: ReadonlyArray<object>
   readonly outputNames: ReadonlyArray<string>
   // biome-ignore lint/suspicious/noExplicitAny: the tensor type of the package, whichever version it is
   readonly run: (feeds: any) => Promise<Readonly<Record<string, unknown>>>
@@ -57,7 +58,10 @@ export interface Peer {
       options: { readonly graphOptimizationLevel: "disabled" | "all"; readonly logSeverityLevel: 3 }
     ) => Promise<PeerSession>
   }
-  readonly Tensor: new (type: "float32", data: Float32Array, dims: ReadonlyArray<number>) => PeerTensor
+  readonly Tensor: {
+    new (type: "float32", data: Float32Array, dims: ReadonlyArray<number>): PeerTensor
+    new (type: "int64", data: BigInt64Array, dims: ReadonlyArray<number>): PeerTensor
+  }
 }
 
 export interface Options {
@@ -83,7 +87,16 @@ const session = ({ Tensor }: Peer, opened: PeerSession): Session => ({
     Effect.tryPromise({
       try: async () => {
         const [input = "", output = ""] = [opened.inputNames[0], opened.outputNames[0]]
-        const x = new Tensor("float32", data, shape)
+        const isIndices = Object.entries(opened.inputMetadata[0] ?? {}).some(
+          ([key, type]) => key === "type" && type === "int64"
+        )
+        const x = isIndices
+          ? new Tensor(
+              "int64",
+              BigInt64Array.from(data, (q) => BigInt(q)),
+              shape
+            )
+          : new Tensor("float32", data, shape)
         const answers = await opened.run({ [input]: x })
         const y = answers[output] as PeerTensor
         if (!(y.data instanceof Float32Array)) throw new Error(`its output "${output}" is no float32`)

@@ -15,11 +15,20 @@ export interface Place {
   readonly name: string
 }
 
+export type Truncation = Extract<Graph.Operation, { op: "truncate" }>
+
 /** Numbers and axes are those of ONNX: channels first, weights with the output channel first. */
 export interface Style {
   readonly target: string
   readonly quantize: (place: Place, x: string, grid: Graph.Grid, axis: number | undefined) => string
-  readonly truncate: (place: Place, x: string, operation: Extract<Graph.Operation, { op: "truncate" }>) => string
+  /** `isUneven`: the values lie between the integers that are to be cut, and go to the nearest ones first */
+  readonly truncate: (
+    place: Place,
+    x: string,
+    operation: Truncation,
+    axis: number | undefined,
+    isUneven: boolean
+  ) => string
   readonly weight: (place: Place, constant: Graph.Constant) => string
   readonly bias: (place: Place, constant: Graph.Constant) => string
 }

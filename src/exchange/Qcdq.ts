@@ -173,11 +173,40 @@ const bias: Style["bias"] = (place, constant) => {
   return dequantize(place, builder.constant(`${name}.integers`, storage, constant.raw.shape, integers), written)
 }
 
+/**
+ * Integers that are cut downwards are rounded to nearest half a new step lower, but for half an old step, so that none of them is a
+ * tie; upwards likewise.
+ */
+const truncate =
+  (opset: number): Style["truncate"] =>
+  (place, x, { from, grid }, axis, isUneven) => {
+    const { builder, name } = place
+    const { rounding } = grid
+    const isCut = rounding === "floor" || rounding === "ceil"
+    const numbers = (label: string, { shape, data }: Graph.Numbers): string =>
+      builder.constant(`${name}.${label}`, "float32", data.length === 1 ? [] : shape, data)
+    const whole = (): string => {
+      const step = numbers("fromScale", from.scale)
+      const near = builder.node("Round", [builder.node("Div", [x, step], `${name}.fine`)], `${name}.whole`)
+      return builder.node("Mul", [near, step], `${name}.evened`)
+    }
+    const even = isUneven ? whole() : x
+    const half = grid.scale.data.map((scale, i) => {
+      const lower = (scale - (from.scale.data[i] as number)) / 2
+      return rounding === "floor" ? -lower : lower
+    })
+    if (!isCut || half.every((h) => h === 0))
+      return quantize(opset)(place, even, isCut ? { ...grid, rounding: "nearest" } : grid, axis)
+    const offset = numbers("half", { shape: grid.scale.shape, data: half })
+    const moved = builder.node("Add", [even, offset], `${name}.moved`)
+    return quantize(opset)(place, moved, { ...grid, rounding: "nearest" }, axis)
+  }
+
 /** The dialect. */
 export const style = (options: Options): Style => ({
   target,
   quantize: quantize(options.opset),
-  truncate: (place, x, { grid }) => quantize(options.opset)(place, x, grid, undefined),
+  truncate: truncate(options.opset),
   weight: weight(options),
   bias
 })

@@ -12,20 +12,39 @@ import * as Random from "../tensor/Random.ts"
 import type * as Graph from "./Graph.ts"
 import * as TraceNodes from "./TraceNodes.ts"
 
+export interface Options {
+  /** what the graph is for, in messages; default: "a graph" */
+  readonly target?: string
+  /** default: evaluation */
+  readonly mode?: Layer.Mode
+  /** the input are whole numbers below this one, as a table of vectors takes them; default: the input are floats */
+  readonly indices?: number | undefined
+}
+
+/** Numbers drawn from a seed. */
+const drawn = (shape: ReadonlyArray<number>, indices: number | undefined, seed: number): tf.Tensor => {
+  const count = shape.reduce((a, b) => a * b, 1)
+  if (indices === undefined) return tf.tensor(Random.uniform(Random.make(seed), count, -1.5, 1.5), [...shape])
+  const rows = Int32Array.from(Random.uniform(Random.make(seed), count, 0, indices), Math.floor)
+  return tf.tensor(
+    rows.map((row) => Math.min(row, indices - 1)),
+    [...shape],
+    "int32"
+  )
+}
+
 /** One run on numbers drawn from a seed. */
 const traced = (
-  target: string,
   model: Layer.Layer,
   shape: ReadonlyArray<number>,
-  mode: Layer.Mode,
+  { target = "a graph", mode = Layer.evaluation, indices }: Options,
   seed: number
 ): Graph.Graph => {
   const made: { graph?: Graph.Graph } = {}
   tf.tidy(() => {
-    const count = shape.reduce((a, b) => a * b, 1)
-    const x = tf.tensor(Random.uniform(Random.make(seed), count, -1.5, 1.5), [...shape])
+    const x = drawn(shape, indices, seed)
     const { calls, outputs } = Calls.run(model, x, mode)
-    made.graph = TraceNodes.graphOf(target, x, calls, outputs)
+    made.graph = TraceNodes.graphOf(target, x, calls, outputs, indices)
   })
   return made.graph as Graph.Graph
 }
@@ -48,8 +67,7 @@ export const trace = Effect.fn("Trace.trace")(
   (
     model: Layer.Layer,
     inputShape: ReadonlyArray<number>,
-    target = "a graph",
-    mode = Layer.evaluation
+    options: Options = {}
   ): Effect.Effect<Graph.Graph, NotExportable | Layer.InputError> =>
     Effect.gen(function* () {
       if (inputShape.length === 0 || !inputShape.every((size) => Number.isInteger(size) && size > 0))
@@ -58,10 +76,17 @@ export const trace = Effect.fn("Trace.trace")(
           expected: "whole numbers above 0, the batch first",
           actual: inputShape
         })
+      const { indices, target = "a graph" } = options
+      if (indices !== undefined && !(Number.isInteger(indices) && indices > 0))
+        return yield* new ShapeMismatch({
+          what: "the indices of an export",
+          expected: "a whole number above 0, which all of them lie below",
+          actual: [indices]
+        })
       const attempt = (seed: number) =>
         Effect.suspend(() => {
           try {
-            return Layer.attempt(() => traced(target, model, inputShape, mode, seed))
+            return Layer.attempt(() => traced(model, inputShape, options, seed))
           } catch (cause) {
             return Effect.die(cause)
           }

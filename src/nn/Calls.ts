@@ -29,6 +29,8 @@ export interface Call {
   /** where it stands in the model: `block.conv1` */
   readonly path: string
   readonly states: Layer.States
+  /** what it was given, as it came; its tensors are the inputs */
+  readonly given: unknown
   readonly inputs: ReadonlyArray<tf.Tensor>
   /** what its quantizers did, in order */
   readonly uses: Array<Use>
@@ -88,7 +90,7 @@ const watched = (watch: Watch, layer: Layer.Stateful, path: string): Layer.State
   const { apply } = layer as Layer.Layer
   const noted: Layer.Layer["apply"] = (states, x, mode) => {
     const inputs = valuesOf(x)
-    const call: Call = { layer: layer as Layer.Layer, path, states, inputs, uses: [], outputs: [] }
+    const call: Call = { layer: layer as Layer.Layer, path, states, given: x, inputs, uses: [], outputs: [] }
     watch.calls.push(call)
     watch.current = call
     const [y, after] = apply(states, x, mode)

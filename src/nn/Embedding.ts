@@ -122,5 +122,5 @@ export const quantEmbedding = <P, const W extends Slot.Overrides = {}>(
       return [padded(QuantTensor.dequantized(found)), after]
     }
     const cells = [["", own] as const, ...Slots.cellsOf(proxies)]
-    return { kind, own, weightQuant, proxies, cells, apply }
+    return { kind, form: { op: "gather" }, own, weightQuant, proxies, cells, apply }
   })

@@ -41,6 +41,15 @@ export type Form =
   | { readonly op: "scaleBias" }
   /** with running statistics of each channel, or of all values together */
   | { readonly op: "batchNorm"; readonly epsilon: number; readonly over: "channels" | "all" }
+  /** images of another size; lines put quantized values back to their grid */
+  | { readonly op: "resizeNearest" }
+  | { readonly op: "resizeLinear"; readonly alignCorners: boolean }
+  /** averages over as even parts of an image as there are */
+  | { readonly op: "averages"; readonly size: readonly [number, number] }
+  /** rows of a table, `W [rows, columns]` */
+  | { readonly op: "gather" }
+  /** two values: the first as it is, the second on its grid */
+  | { readonly op: "alignScales" }
   /** over the channels of each position; one that is not centered takes no mean away */
   | { readonly op: "layerNorm"; readonly epsilon: number; readonly centered: boolean }
 

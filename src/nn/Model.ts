@@ -128,6 +128,7 @@ export const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor, form?: F
  */
 export const alignScales: Layer<readonly [Value, Value], readonly [Value, Value]> = {
   kind: "AlignScales",
+  form: { op: "alignScales" },
   cells: [],
   proxies: [],
   apply: (states, [a, b], mode) => {

@@ -120,7 +120,8 @@ export const truncAdaptiveAvgPool2d = <P, const T extends Slot.Overrides = {}>(
     const isEven = tall * outputSize[0] === h && wide * outputSize[1] === w
     return isCut || isEven ? QuantTensor.averagesOf(value, x, tall * wide) : value
   }
-  return layer("TruncAdaptiveAvgPool2d", pooled, ScaledInt.TruncTo8bit, options as unknown as Erased)
+  const form = { op: "averages", size: outputSize } as const
+  return layer("TruncAdaptiveAvgPool2d", pooled, ScaledInt.TruncTo8bit, options as unknown as Erased, form)
 }
 
 /**

@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Resize from "../op/Resize.ts"
 import * as Round from "../op/Round.ts"
+import type { Form } from "./Form.ts"
 import type { Layer, Value } from "./Layer.ts"
 import * as Weightless from "./Weightless.ts"
 
@@ -25,8 +26,9 @@ const sizeOf = (options: Options, x: Value, kind: string): Resize.Size => {
   return [Math.floor((shape[1] as number) * tall), Math.floor((shape[2] as number) * wide)]
 }
 
-const layer = (kind: string, f: (x: Value) => Value): Layer => ({
+const layer = (kind: string, form: Form, f: (x: Value) => Value): Layer => ({
   kind,
+  form,
   cells: [],
   proxies: [],
   apply: (states, x) => [f(x), states]
@@ -44,7 +46,7 @@ const layer = (kind: string, f: (x: Value) => Value): Layer => ({
  * @since 0.3.0
  */
 export const upsampleNearest = (options: Options): Layer =>
-  layer("QuantUpsampleNearest", (x) =>
+  layer("QuantUpsampleNearest", { op: "resizeNearest" }, (x) =>
     QuantTensor.keeping(x, (value) => Resize.nearest(value, sizeOf(options, x, "QuantUpsampleNearest")))
   )
 
@@ -60,7 +62,7 @@ export const upsampleNearest = (options: Options): Layer =>
  * @since 0.3.0
  */
 export const upsampleBilinear = (options: Options & { readonly alignCorners?: boolean }): Layer =>
-  layer("QuantUpsampleBilinear", (x) => {
+  layer("QuantUpsampleBilinear", { op: "resizeLinear", alignCorners: options.alignCorners === true }, (x) => {
     const size = sizeOf(options, x, "QuantUpsampleBilinear")
     return QuantTensor.keeping(x, (value) => {
       const y = Resize.bilinear(value, size, options.alignCorners)

@@ -101,7 +101,7 @@ const networks = Effect.gen(function* () {
     },
     {
       shape: image,
-      qcdq: false,
+      qcdq: true,
       model: Model.sequential({
         act: yield* Activation.quantReLU({ returnQuantTensor: true }),
         cut: yield* Truncated.truncAvgPool2d({ kernelSize: [2, 2] })
