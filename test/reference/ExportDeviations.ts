@@ -37,6 +37,17 @@ export const rules: ReadonlyArray<Rule> = [
       only(actual, "it was exported")
   },
   {
+    id: "cuts-are-roundings",
+    reason:
+      "An average pool that cuts downwards is exported, as a rounding to nearest of what lies half a new step less half an old one lower; " +
+      "the replay computes the file and compares it with the model. The reference refuses all but rounding in QCDQ.",
+    matches: (testCase, expected, actual) =>
+      testCase.config.format === "qcdq" &&
+      testCase.config.model.some(({ layer }: { layer: string }) => layer === "TruncAvgPool2d") &&
+      expected.export?.error !== undefined &&
+      only(actual, "it was exported")
+  },
+  {
     id: "weights-round-as-they-do",
     reason:
       "The weight's Quant node has the rounding that the weight's quantizer has. The reference writes ROUND whatever it is, so that its " +
