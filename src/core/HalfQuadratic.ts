@@ -16,7 +16,7 @@ import * as Search from "./Search.ts"
 import type { Statistic } from "./Statistic.ts"
 import type { View } from "./View.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /** How strongly errors shrink: `beta` at first, `kappa` times as much after each step, towards the norm `p`. */
 interface Shrinkage {

@@ -5,14 +5,13 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import * as ViewOp from "../op/View.ts"
 import { InvalidOptions } from "../tensor/Errors.ts"
 import * as Brick from "./Brick.ts"
 import * as Search from "./Search.ts"
 import type { Statistic } from "./Statistic.ts"
 import type { View } from "./View.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /** How candidates are chosen: evenly, or by narrowing an interval. */
 export type SearchMethod = "grid" | "fibonacci"
@@ -94,9 +93,7 @@ const parts = (given: Given, mseInitOp: Statistic) => {
       reason: `must be a whole number of at least 2, not ${iters}`
     })
   const axis = given.statsReduceDim ?? undefined
-  const { groups } = view
-  const whole = (y: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor =>
-    groups === undefined ? y : ViewOp.ungroup(y, groups.size, groups.dim, shape)
+  const whole = (y: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor => view.groups?.merged(y, shape) ?? y
   const search = ({ x, init, attempt }: Search.Task): Search.Found => {
     const losses: Losses = (candidates) =>
       tf.tidy(() => {

@@ -1,10 +1,9 @@
 /**
  * A tensor quantizer: parameters, memory, and a pure function from a tensor to its quantized form.
  *
- * Room: core (level 2). Imports: tfjs, `op`, `tensor`, `./Brick.ts`, `./View.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `./Brick.ts`, `./View.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import * as ViewOp from "../op/View.ts"
 import { MissingInput } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
 import type * as Brick from "./Brick.ts"
@@ -102,9 +101,9 @@ const lazily = <A>(make: () => A): (() => A) => {
  */
 export const merged = (quantized: Quantized, view: View, shape: ReadonlyArray<number>): Quantized => {
   if (view.groups === undefined) return quantized
-  const { size, dim } = view.groups
+  const { size, dim, merged } = view.groups
   const { value, scale, zeroPoint, input } = quantized
-  const whole = (x: tf.Tensor): tf.Tensor => ViewOp.ungroup(x, size, dim, shape)
+  const whole = (x: tf.Tensor): tf.Tensor => merged(x, shape)
   const scales = lazily(() => whole(scale))
   const zeroPoints = lazily(() => whole(zeroPoint))
   return {

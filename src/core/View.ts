@@ -20,6 +20,8 @@ export interface View extends Brick.Stateless<readonly [x: tf.Tensor], tf.Tensor
 export interface Groups {
   readonly size: number
   readonly dim: number
+  /** what has been laid out in groups, or has one element for each, in the shape of the tensor again */
+  readonly merged: (x: tf.Tensor, shape: ReadonlyArray<number>) => tf.Tensor
 }
 
 const view = (
@@ -94,7 +96,7 @@ const grouped = (what: string, size: number, dim: number): Groups => {
   if (!Number.isInteger(size) || size < 1)
     throw new InvalidOptions({ what, option: "groupSize", reason: `is a whole number of at least 1, not ${size}` })
   if (!Number.isInteger(dim)) throw new InvalidOptions({ what, option: "groupDim", reason: `is an axis, not ${dim}` })
-  return { size, dim }
+  return { size, dim, merged: (x, shape) => ViewOp.ungroup(x, size, dim, shape) }
 }
 
 /** Groups of `groupSize` along `groupDim`, padded with zeros at the end; a tensor that is grouped already stays as it is. */

@@ -20,7 +20,6 @@ import { contentOf } from "./Frame.ts"
 import { InjectorId, isSource, type Source } from "./Plan.ts"
 import { resolution } from "./Resolution.ts"
 import { show } from "./Show.ts"
-import { treeOf } from "./Tree.ts"
 import type {
   Check,
   CheckLet,
@@ -99,14 +98,21 @@ export type Attributes = Readonly<Record<string, unknown>>
  */
 export type AttributesOf<I> = I extends InjectorOf<infer P> ? P : never
 
+/** The attributes as they were declared, one a line. What they look at says `tree`, which stays out of bundles that do not name it. */
+const listOf = ({ name, table }: Any): string =>
+  [
+    `Injector ${name || "(anonymous)"}`,
+    ...Object.entries(table).map(([attribute, declared]) => `  ${attribute} = ${show(declared)}`)
+  ].join("\n")
+
 const prototype = {
   ...Inspectable.BaseProto,
   [InjectorId]: true as const,
   toString(this: Any): string {
-    return treeOf(this)
+    return listOf(this)
   },
   [Inspectable.NodeInspectSymbol](this: Any): string {
-    return treeOf(this)
+    return listOf(this)
   },
   toJSON(this: Any): unknown {
     const attributes = Object.entries(this.table).map(([name, attribute]) => [name, show(attribute)])

@@ -15,7 +15,7 @@ const unbroadcast = (dy: tf.Tensor, shape: ReadonlyArray<number>): tf.Tensor => 
   return tf.reshape(axes.length === 0 ? dy : tf.sum(dy, axes, true), [...shape])
 }
 
-const { fround } = Math
+const fround = Math.fround
 
 /**
  * Between two numbers, `low <= high`, as fast vector operations: `tf.clipByValue` makes the lower bound of NaN on WASM, so what is

@@ -78,7 +78,7 @@ export interface PerChannel {
   readonly channel: number
 }
 
-const { sizeFromShape } = tf.util
+const sizeFromShape = tf.util.sizeFromShape
 
 /** The layout of channels: they stand in rows or in columns. */
 const channelsOf = ({ shape, size }: tf.Tensor, channel: number): tf.NamedAttrMap | undefined => {

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Host from "../tensor/Host.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /** How often each of `n` equal bins on [-a, a] is met; float32 arithmetic decides what lies on an edge, a itself is in the last bin. */
 const histogram = (data: Float32Array, a: number, n: number): Float64Array => {

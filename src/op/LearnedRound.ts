@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Host from "../tensor/Host.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /** One float32 rounding, as if the exponential were exact. */
 const logistic = (x: number): number => fround(1 / (1 + Math.exp(-x)))

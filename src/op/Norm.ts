@@ -8,7 +8,7 @@ import * as Gradient from "../tensor/Gradient.ts"
 import * as Host from "../tensor/Host.ts"
 import * as Slices from "../tensor/Slices.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /**
  * The sum of magnitudes.

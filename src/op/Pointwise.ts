@@ -15,7 +15,10 @@ export interface Step {
   readonly gradient: (dy: number, x: number, y: number) => number
 }
 
-const { abs, fround, ceil, floor } = Math
+const abs = Math.abs
+const fround = Math.fround
+const ceil = Math.ceil
+const floor = Math.floor
 const passed = (dy: number): number => dy
 
 // ---- steps --------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ export interface IntegerRange {
   readonly narrowRange: boolean
 }
 
-const { fround } = Math
+const fround = Math.fround
 
 /**
  * The largest integer of a format with so many bits: as float32, with the bits of `maxInt`.

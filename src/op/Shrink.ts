@@ -8,7 +8,7 @@ import * as Host from "../tensor/Host.ts"
 import * as Select from "../tensor/Select.ts"
 import * as Slices from "../tensor/Slices.ts"
 
-const { fround } = Math
+const fround = Math.fround
 
 /**
  * Generalized soft thresholding: small elements vanish, large ones become smaller.

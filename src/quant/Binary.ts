@@ -6,10 +6,8 @@
 import { pipe } from "effect"
 import * as BinaryQuant from "../core/BinaryQuant.ts"
 import * as Clamp from "../core/Clamp.ts"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, named } = Injector
 
 const SignedBinaryClampedConst = make("SignedBinaryClampedConst", {
   tensorQuant: BinaryQuant.ClampedBinaryQuant,

@@ -18,10 +18,8 @@ import * as Statistic from "../core/Statistic.ts"
 import * as StatsScaling from "../core/StatsScaling.ts"
 import * as View from "../core/View.ts"
 import * as ZeroPoint from "../core/ZeroPoint.ts"
-import * as Injector from "../inject/Injector.ts"
+import { link, make, merge, named, required } from "../inject/Injector.ts"
 import * as Rules from "./Rules.ts"
-
-const { link, make, merge, named } = Injector
 
 const decoupled = {
   tensorQuant: DecoupledIntQuant.DecoupledRescalingIntQuant,
@@ -106,7 +104,7 @@ export const Int8WeightNormL2PerChannelFixedPoint = pipe(
 /** A bit-width of its own, which is saved with the parameters: `bitWidth` is that of the weights. */
 const accumulatorBitWidthImpl = Brick.component(
   "BitWidthStatefulConst",
-  { accumulatorBitWidth: Injector.required<number>() },
+  { accumulatorBitWidth: required<number>() },
   ({ accumulatorBitWidth: bitWidth }) => BitWidth.BitWidthStatefulConst({ bitWidth })
 )
 

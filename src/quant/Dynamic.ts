@@ -11,15 +11,13 @@ import * as RuntimeScaling from "../core/RuntimeScaling.ts"
 import * as RuntimeZeroPoint from "../core/RuntimeZeroPoint.ts"
 import * as Statistic from "../core/Statistic.ts"
 import * as View from "../core/View.ts"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named, raw } from "../inject/Injector.ts"
 import * as Float from "./Float.ts"
 import * as FloatFnuz from "./FloatFnuz.ts"
 import * as FloatOcp from "./FloatOcp.ts"
 import * as Parts from "./Parts.ts"
 import * as ScaledInt from "./ScaledInt.ts"
 import * as ShiftedScaledInt from "./ShiftedScaledInt.ts"
-
-const { make, merge, named, raw } = Injector
 
 // ---- parts --------------------------------------------------------------------------------------------------
 

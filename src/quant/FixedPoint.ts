@@ -4,11 +4,9 @@
  * Room: quant (level 3). Imports: `inject`, `./Parts.ts`, `./ScaledInt.ts`. Every export is a catalogue entry.
  */
 import { pipe } from "effect"
-import * as Injector from "../inject/Injector.ts"
+import { merge, named } from "../inject/Injector.ts"
 import * as Parts from "./Parts.ts"
 import * as ScaledInt from "./ScaledInt.ts"
-
-const { merge, named } = Injector
 
 /** 8-bit signed narrow-range weights, one power-of-two scale per tensor. */
 export const Int8WeightPerTensorFixedPoint = pipe(

@@ -4,11 +4,9 @@
  * Room: quant (level 3). Imports: `inject`, `./FloatParts.ts`, `./Parts.ts`. Every export is a catalogue entry.
  */
 import { pipe } from "effect"
-import * as Injector from "../inject/Injector.ts"
+import { merge, named } from "../inject/Injector.ts"
 import * as FloatParts from "./FloatParts.ts"
 import * as Parts from "./Parts.ts"
-
-const { merge, named } = Injector
 
 // ---- widths to be given -------------------------------------------------------------------------------------
 

@@ -4,11 +4,9 @@
  * Room: quant (level 3). Imports: `inject`, `./Float.ts`, `./FloatParts.ts`. Every export is a catalogue entry.
  */
 import { pipe } from "effect"
-import * as Injector from "../inject/Injector.ts"
+import { merge, named } from "../inject/Injector.ts"
 import * as Float from "./Float.ts"
 import * as FloatParts from "./FloatParts.ts"
-
-const { merge, named } = Injector
 
 // ---- widths to be given -------------------------------------------------------------------------------------
 

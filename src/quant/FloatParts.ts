@@ -7,11 +7,10 @@ import { pipe } from "effect"
 import * as Clamp from "../core/Clamp.ts"
 import * as FloatQuant from "../core/FloatQuant.ts"
 import * as FloatScaling from "../core/FloatScaling.ts"
-import * as Injector from "../inject/Injector.ts"
+import type * as Injector from "../inject/Injector.ts"
+import { make, merge, value } from "../inject/Injector.ts"
 import * as Minifloat from "../op/Minifloat.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, value } = Injector
 
 // ---- formats ------------------------------------------------------------------------------------------------
 

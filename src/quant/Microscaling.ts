@@ -11,13 +11,11 @@
 import { pipe } from "effect"
 import * as Restriction from "../core/Restriction.ts"
 import * as Rounding from "../core/Rounding.ts"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as FloatOcp from "./FloatOcp.ts"
 import * as FloatParts from "./FloatParts.ts"
 import * as Parts from "./Parts.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, named } = Injector
 
 const shared = {
   groupSize: 32,

@@ -4,10 +4,8 @@
  * Room: quant (level 3). Imports: `inject`, `./Rules.ts`. Every export is a catalogue entry.
  */
 import { pipe } from "effect"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, named } = Injector
 
 const Float = make("Float", { quantType: "fp", signed: undefined, scalingPerOutput: "tensor" })
 

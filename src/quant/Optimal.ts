@@ -7,15 +7,13 @@
 import { pipe } from "effect"
 import * as OptimalScale from "../core/OptimalScale.ts"
 import * as ZeroPoint from "../core/ZeroPoint.ts"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as Float from "./Float.ts"
 import * as FloatOcp from "./FloatOcp.ts"
 import * as FloatOcpNarrow from "./FloatOcpNarrow.ts"
 import * as Parts from "./Parts.ts"
 import * as ScaledInt from "./ScaledInt.ts"
 import * as ShiftedScaledInt from "./ShiftedScaledInt.ts"
-
-const { make, merge, named } = Injector
 
 // ---- parts --------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,7 @@ import * as RuntimeZeroPoint from "../core/RuntimeZeroPoint.ts"
 import * as Statistic from "../core/Statistic.ts"
 import * as View from "../core/View.ts"
 import * as ZeroPoint from "../core/ZeroPoint.ts"
-import * as Injector from "../inject/Injector.ts"
-
-const { make } = Injector
+import { make } from "../inject/Injector.ts"
 
 // ---- integers -----------------------------------------------------------------------------------------------
 

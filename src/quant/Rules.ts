@@ -23,10 +23,9 @@ import * as TernaryQuant from "../core/TernaryQuant.ts"
 import * as TruncIntQuant from "../core/TruncIntQuant.ts"
 import * as TruncScaling from "../core/TruncScaling.ts"
 import * as View from "../core/View.ts"
-import * as Injector from "../inject/Injector.ts"
+import type * as Injector from "../inject/Injector.ts"
+import { choose, link, make, value } from "../inject/Injector.ts"
 import * as WeightFacts from "./WeightFacts.ts"
-
-const { choose, link, value } = Injector
 
 export type BitWidthImplType = "const" | "parameter" | "statefulConst"
 export type ScalingImplType = "const" | "parameter" | "parameterFromStats" | "stats" | "affineStats" | "he"
@@ -177,7 +176,7 @@ type WeightRecord = typeof weight
 export interface WeightRules extends WeightRecord {}
 
 /** The rules for the weights of a layer. */
-export const Weight: Injector.Injector<WeightRules> = Injector.make("Weight", weight)
+export const Weight: Injector.Injector<WeightRules> = make("Weight", weight)
 
 // ---- biases -------------------------------------------------------------------------------------------------
 
@@ -199,7 +198,7 @@ type BiasRecord = typeof bias
 export interface BiasRules extends BiasRecord {}
 
 /** The rules for the bias of a layer. */
-export const Bias: Injector.Injector<BiasRules> = Injector.make("Bias", bias)
+export const Bias: Injector.Injector<BiasRules> = make("Bias", bias)
 
 // ---- activations --------------------------------------------------------------------------------------------
 
@@ -269,7 +268,7 @@ type ActivationRecord = typeof activation
 export interface ActivationRules extends ActivationRecord {}
 
 /** The rules for what runs through a layer. */
-export const Activation: Injector.Injector<ActivationRules> = Injector.make("Activation", activation)
+export const Activation: Injector.Injector<ActivationRules> = make("Activation", activation)
 
 // ---- truncation ---------------------------------------------------------------------------------------------
 
@@ -287,4 +286,4 @@ type TruncationRecord = typeof truncation
 export interface TruncationRules extends TruncationRecord {}
 
 /** The rules for requantizing an accumulator to fewer bits. */
-export const Truncation: Injector.Injector<TruncationRules> = Injector.make("Truncation", truncation)
+export const Truncation: Injector.Injector<TruncationRules> = make("Truncation", truncation)

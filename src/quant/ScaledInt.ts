@@ -4,11 +4,9 @@
  * Room: quant (level 3). Imports: `inject`, `./Parts.ts`, `./Rules.ts`. Every export is a catalogue entry.
  */
 import { pipe } from "effect"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as Parts from "./Parts.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, named } = Injector
 
 // ---- weights ------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,9 @@
  */
 import { pipe } from "effect"
 import * as Clamp from "../core/Clamp.ts"
-import * as Injector from "../inject/Injector.ts"
+import { make, merge, named } from "../inject/Injector.ts"
 import * as Parts from "./Parts.ts"
 import * as Rules from "./Rules.ts"
-
-const { make, merge, named } = Injector
 
 /** Weights of -0.1, 0 or 0.1; the clamp passes gradients. */
 export const SignedTernaryWeightPerTensorConst = pipe(

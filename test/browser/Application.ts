@@ -32,8 +32,7 @@ const packages = [
   "@tensorflow/tfjs-core",
   "effect",
   "onnxruntime-web",
-  "protobufjs",
-  "pure-rand"
+  "protobufjs"
 ]
 
 /** What the pages need of the application. */

@@ -27,11 +27,11 @@ describe("View", () => {
     expect(shapeOf(fixed, [3, 4])).toEqual([3, 2, 2])
     expect(shapeOf(fixed, [3, 3])).toEqual([3, 2, 2])
     expect(shapeOf(fixed, [3, 2, 1])).toEqual([3, 2, 1])
-    expect(fixed.groups).toEqual({ size: 2, dim: 1 })
+    expect(fixed.groups).toMatchObject({ size: 2, dim: 1 })
     const dynamic = View.DynamicOverSubChannelBlockView({ groupSize: 4, groupDim: -1 })
     expect(shapeOf(dynamic, [3, 5])).toEqual([3, 2, 4])
     expect(shapeOf(dynamic, [6])).toEqual([2, 4])
-    expect(dynamic.groups).toEqual({ size: 4, dim: -1 })
+    expect(dynamic.groups).toMatchObject({ size: 4, dim: -1 })
   })
   it("shows how axes are permuted", () => {
     const tree = (view: View.View) => Brick.parts(view).map(([path, label]) => `${path}:${label}`)

@@ -1,3 +1,4 @@
+import { inspect } from "node:util"
 import { Cause, Context, Deferred, Effect, Equal, Exit, Fiber, Hash, Result, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Injector from "../../src/inject/Injector.ts"
@@ -723,7 +724,16 @@ describe("looking inside", () => {
       "   ├─ ? scalingImpl = Scaling(scalingInit)  «Base» (see above)",
       "   └─ signed = false  «let#1»"
     ])
-    expect(String(quantizer)).toBe(Injector.tree(quantizer))
+  })
+  it("is printed as the list of what was declared", () => {
+    expect(String(Injector.let(quantizer, { scalingInit: 2 })).split("\n")).toEqual([
+      "Injector Quantizer",
+      "  tensorQuant = Binary(scalingImpl, signed = true)",
+      "  scalingImpl = Scaling(scalingInit)",
+      "  scalingInit = 2"
+    ])
+    expect(inspect(quantizer)).toBe(String(quantizer))
+    expect(String(Injector.empty)).toBe("Injector (anonymous)")
   })
   it("the tree marks circles and links", () => {
     const ring = Injector.make({ a: link("b"), b: link("a"), c: link("sub", "x") })

@@ -2,7 +2,7 @@
  * What typical imports of the installed package weigh in a bundle, minified and gzipped, without the peers: `node sizes.mjs FOLDER`,
  * the folder that has breve in its node_modules. Each has a budget; laws and exchange cost nothing to those who do not import them.
  */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { build } from "vite"
@@ -12,64 +12,54 @@ const cases = [
   {
     name: "the wiring",
     code: 'import { Injector } from "breve"; export const q = Injector.make("Q", { a: 1 }); export const r = Injector.resolve(q, "a")',
-    budget: 6_500,
+    budget: 4_500,
     without: ["/laws/", "/exchange/", "/train/", "/nn/", "/core/", "/quant/", "/backend/"]
   },
   {
     name: "the wiring and one quantizer of chosen parts",
-    code: `
-      import {
-        BitWidth, Clamp, Injector, IntQuant, IntScaling, Restriction, Rounding, Scaling, View, ZeroPoint
-      } from "breve"
-      const Int8 = Injector.make("Int8", {
-        tensorQuant: IntQuant.RescalingIntQuant, intQuant: IntQuant.IntQuant, bitWidthImpl: BitWidth.BitWidthConst,
-        bitWidth: 8, signed: true, narrowRange: true, scalingImpl: Scaling.ConstScaling, scalingInit: 0.1,
-        scalingShape: [], restrictScalingImpl: Restriction.FloatRestrictValue, intScalingImpl: IntScaling.IntScaling,
-        zeroPointImpl: ZeroPoint.ZeroZeroPoint, floatToIntImpl: Rounding.RoundSte,
-        tensorClampImpl: Clamp.TensorClampSte, inputViewImpl: View.Identity
-      })
-      export const resolved = Injector.resolve(Int8, "tensorQuant")`,
+    code: `${readFileSync(new URL("../../docs/examples/bundles/quantizer.ts", import.meta.url), "utf8")}
+      export const resolved = Injector.resolve(Int8Weight, "tensorQuant")`,
     budget: 15_000,
     without: ["/laws/", "/exchange/", "/train/", "/nn/", "/backend/", "/quant/"]
   },
   {
     name: "a quantizer of the catalogue, varied and resolved",
     code: 'import { Injector, ScaledInt } from "breve"; export const q = Injector.let(ScaledInt.Int8WeightPerTensorFloat, { bitWidth: 4 }); export const r = Injector.resolve(q, "tensorQuant")',
-    budget: 32_000,
-    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/backend/"]
+    budget: 22_500,
+    without: ["/laws/", "/exchange/", "/train/", "/nn/", "/backend/", "/inject/Inspect", "/inject/Tree", "/FloatQuant"]
   },
   {
     name: "the WASM backend with its kernels and gradients",
     code: 'export * from "breve/wasm"',
-    budget: 36_000,
+    budget: 33_000,
     without: ["/laws/", "/exchange/", "/train/", "/nn/", "/core/", "/quant/"]
   },
   {
     name: "a linear layer",
     code: 'import { Linear } from "breve"; export const make = Linear.quantLinear',
-    budget: 37_000,
+    budget: 28_000,
     without: ["/laws/", "/exchange/", "/train/", "/backend/"]
   },
   { name: "the whole library", code: 'export * from "breve"', budget: 210_000, without: ["/laws/", "/cli/Report"] },
   {
     name: "a law of one's own",
     code: 'import { Arbitrary, Law } from "breve/laws"; export const law = Law.forAll({ name: "", states: "" }, { x: Arbitrary.tensor() }, () => true)',
-    budget: 10_000,
+    budget: 3_000,
     without: ["/exchange/", "/train/", "/nn/", "/quant/"]
   },
   {
     name: "the laws of rounding",
     code: 'import { Law, RoundingLaws } from "breve/laws"; export const laws = Law.cases(RoundingLaws.all, {})',
-    budget: 10_000,
+    budget: 3_000,
     without: ["/exchange/", "/train/", "/nn/", "/quant/", "/proxy/"]
   },
   {
     name: "the laws of quantizers",
     code: 'export { Law, TensorQuantizerLaws } from "breve/laws"',
-    budget: 65_000,
+    budget: 52_000,
     without: ["/exchange/", "/train/", "/nn/"]
   },
-  { name: "every law", code: 'export * from "breve/laws"', budget: 120_000, without: ["/cli/", "/ptq/"] }
+  { name: "every law", code: 'export * from "breve/laws"', budget: 108_000, without: ["/cli/", "/ptq/"] }
 ]
 
 const peers = [/^@tensorflow\//, /^effect(\/|$)/, /^fast-check$/, /^fp-ts\//, /^onnxruntime-web(\/|$)/]
