@@ -134,12 +134,10 @@ export const command = Command.make("quantize", flags, (given) =>
       ] as const
       const title = `${saved.network.name}, quantized by ${recipe.name}`
       const files = {
-        [`${name}.safetensors`]: Saved.encode(
-          result.network.name,
-          saved.image,
-          yield* State.extract(result.model),
-          recipe
-        ),
+        [`${name}.safetensors`]: Saved.encode(result.network.name, saved.image, yield* State.extract(result.model), {
+          recipe,
+          structure: result.structure
+        }),
         [`${name}.recipe.json`]: Recipe.encode(recipe),
         [`${name}.html`]: QuantizeReport.html({ title, settings, recipe, result, exported: left.exported }),
         ...left.files

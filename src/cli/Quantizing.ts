@@ -14,6 +14,7 @@ import * as Noise from "../ptq/Noise.ts"
 import type * as Ptq from "../ptq/Ptq.ts"
 import * as Recipe from "../ptq/Recipe.ts"
 import * as Sensitivity from "../ptq/Sensitivity.ts"
+import * as Structure from "../ptq/Structure.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Batch from "../train/Batch.ts"
 import * as Metric from "../train/Metric.ts"
@@ -51,6 +52,8 @@ export interface Result {
   readonly float: number
   readonly stages: ReadonlyArray<Stage>
   readonly sensitivity: Sensitivity.Sensitivity
+  /** what became of the network's structure, by which its state is read back */
+  readonly structure: Structure.Structure
 }
 
 // ---- data ---------------------------------------------------------------------------------------------------
@@ -135,10 +138,11 @@ export const run = Effect.fn("Quantizing.run")(function* (plan: Plan) {
         yield* update(i, name)
         const before = done.length
         reached.model = yield* step(reached.model)
-        if (firstRounded < 0 || i < firstRounded) reached.float = reached.model
+        const told = done[before]
+        // layers that a step puts beside others are in the float network, too
+        if (firstRounded < 0 || i < firstRounded || told?.changes !== undefined) reached.float = reached.model
         const accuracy = yield* accuracyOf(reached.model, held)
         const noise = yield* Noise.between(plan.model, reached.model, batches)
-        const told = done[before]
         const stage = { name, accuracy, noise, layers: told?.layers ?? [], skipped: told?.skipped ?? [] }
         reached.stages = [...reached.stages, stage]
         yield* update(i + 1, `${name}: ${accuracy.toFixed(2)} %, ${Noise.shown(noise)} dB`)
@@ -147,5 +151,8 @@ export const run = Effect.fn("Quantizing.run")(function* (plan: Plan) {
   )
   const some = Stream.take(batches, sensitivityBatches)
   const sensitivity = yield* Sensitivity.measure(reached.model, some, { float: reached.float })
-  return { network: begun.network, model: reached.model, float, stages: reached.stages, sensitivity } satisfies Result
+  const changes = done.flatMap(({ changes = [] }) => changes)
+  const structure = yield* Structure.between(begun.model, changes, reached.model)
+  const { model, stages } = reached
+  return { network: begun.network, model, float, stages, sensitivity, structure } satisfies Result
 })

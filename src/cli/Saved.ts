@@ -8,7 +8,8 @@ import * as Safetensors from "../exchange/Safetensors.ts"
 import type * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
 import * as Recipe from "../ptq/Recipe.ts"
-import { type InvalidRecipe, MalformedFile, type ResolutionError, type ShapeMismatch } from "../tensor/Errors.ts"
+import * as Structure from "../ptq/Structure.ts"
+import { MalformedFile, type ResolutionError, type ShapeMismatch } from "../tensor/Errors.ts"
 import type * as Stored from "../tensor/Stored.ts"
 import type { Image } from "./Network.ts"
 import * as Networks from "./Networks.ts"
@@ -48,22 +49,30 @@ export type ReadError =
   | ShapeMismatch
   | Layer.BuildError
   | ResolutionError
-  | InvalidRecipe
 
 // ---- writing ------------------------------------------------------------------------------------------------
 
-/** The bytes of a file with the state of a network for images of a size, and the recipe that it was quantized by, if it was. */
+/** How a network was quantized: the recipe, and what became of the network's structure by it. */
+export interface Quantized {
+  readonly recipe: Recipe.Recipe
+  readonly structure: Structure.Structure
+}
+
+/** The bytes of a file with the state of a network for images of a size, and how it was quantized, if it was. */
 export const encode = (
   network: string,
   { height, width }: Image,
   state: Stored.Tensors,
-  recipe?: Recipe.Recipe
+  quantized?: Quantized
 ): Uint8Array =>
   Safetensors.encode(state, {
     network,
     height: `${height}`,
     width: `${width}`,
-    ...(recipe && { recipe: Recipe.encode(recipe) })
+    ...(quantized && {
+      recipe: Recipe.encode(quantized.recipe),
+      structure: Structure.encode(quantized.structure)
+    })
   })
 
 // ---- reading ------------------------------------------------------------------------------------------------
@@ -103,9 +112,11 @@ const networkOf = (file: string, wanted: Option.Option<string>, told: string | u
     return network
   })
 
-/** A network with the quantizers of a recipe, as its state has them. */
-const quantizedBy = (text: string, file: string, made: Layer.Layer) =>
-  Effect.flatMap(Recipe.decode(text, file), (recipe) => Recipe.quantized(recipe)(made))
+/** A network with the structure that its state has. */
+const rebuilt = (text: string, file: string, { name }: Networks.Network, made: Layer.Layer) =>
+  Effect.flatMap(Structure.decode(text, file), (structure) => Structure.rebuilt(structure)(made)).pipe(
+    Effect.catchTag("UnknownLayer", ({ message }) => Effect.fail(foreign(file, name, message)))
+  )
 
 /** What a load says of keys and shapes, in words about the file. */
 const foreign = (file: string, network: string, reason: string): ForeignState =>
@@ -127,7 +138,7 @@ export const read = Effect.fn("Saved.read")(function* (
   const height = yield* sizeOf(file, metadata.height, usual.height)
   const width = yield* sizeOf(file, metadata.width, usual.width)
   const made = yield* network.make({ height, width }, 0)
-  const model = metadata.recipe === undefined ? made : yield* quantizedBy(metadata.recipe, file, made)
+  const model = metadata.structure === undefined ? made : yield* rebuilt(metadata.structure, file, network, made)
   yield* State.load(model, tensors, "strict").pipe(
     Effect.catchTags({
       MissingKeys: ({ keys }) => Effect.fail(foreign(file, network.name, `it lacks ${few(keys)}`)),

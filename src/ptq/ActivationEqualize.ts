@@ -2,12 +2,12 @@
  * Activation equalization over a model: channels of which the values are large become smaller, and the weights that read them larger,
  * so that both can be quantized with one scale (SmoothQuant).
  *
- * Room: ptq (level 5). Imports: effect, `nn`, `tensor`, `./ActivationSizes.ts`, `./Channels.ts`, `./Equalize.ts`, `./EqualizeMath.ts`,
+ * Room: ptq (level 5). Imports: effect, `nn`, `tensor`, `./ActivationSizes.ts`, `./Beside.ts`,
+ * `./Change.ts`, `./Channels.ts`, `./Equalize.ts`, `./EqualizeMath.ts`,
  * `./Prepare.ts`, `./Ptq.ts`, `./Regions.ts`. Laws: test/ptq/ActivationEqualize.test.ts.
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import * as Model from "../nn/Model.ts"
 import {
   InvalidOptions,
   type NoCalibrationData,
@@ -16,6 +16,8 @@ import {
   type UnknownLayer
 } from "../tensor/Errors.ts"
 import * as ActivationSizes from "./ActivationSizes.ts"
+import * as Beside from "./Beside.ts"
+import * as Change from "./Change.ts"
 import * as Channels from "./Channels.ts"
 import * as Equalize from "./Equalize.ts"
 import * as EqualizeMath from "./EqualizeMath.ts"
@@ -62,8 +64,15 @@ const inserted = <M extends Ptq.Model>(model: M, scales: ReadonlyMap<string, Lay
   Prepare.replacing(model, (layer, path) => {
     const scale = scales.get(path)
     if (scale === undefined) return layer
-    return isBefore ? Model.sequential({ scale, layer }) : Model.sequential({ act: layer, scale })
+    return (isBefore ? Beside.scaleBefore : Beside.scaleAfter)(scale)(layer)
   })
+
+/** The places of scales, those of one scale together. */
+const recorded = (kind: Change.Kind, scales: ReadonlyMap<string, Layer.Layer>): Ptq.StepDone["changes"] =>
+  Change.placed(
+    kind,
+    [...new Set(scales.values())].map((scale) => [...scales.keys()].filter((path) => scales.get(path) === scale))
+  )
 
 /** The factors of the channels of one region, given the sizes of what its sinks read. */
 const factorsOf = (
@@ -132,7 +141,8 @@ export const equalize =
         step: name,
         layers: Prepare.namesIn(regions),
         skipped: [],
-        batches: count
+        batches: count,
+        changes: recorded("scaleAfter", scales)
       })
       return next
     })
@@ -193,7 +203,8 @@ export const layerwise =
         step: name,
         layers: done.map((layer) => layer.name),
         skipped: rest.map((layer) => ({ layer: layer.name, reason: "no batch reached it" })),
-        batches: count
+        batches: count,
+        changes: recorded("scaleBefore", places)
       })
       return next
     })

@@ -8,17 +8,15 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, MutableRef, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import type * as Injector from "../inject/Injector.ts"
-import * as Elementwise from "../nn/Elementwise.ts"
 import * as Fork from "../nn/Fork.ts"
 import type * as Layer from "../nn/Layer.ts"
-import * as Linear from "../nn/Linear.ts"
-import * as Model from "../nn/Model.ts"
 import * as Weighted from "../nn/Weighted.ts"
-import * as Cell from "../proxy/Cell.ts"
-import * as QuantProxy from "../proxy/QuantProxy.ts"
+import type * as Cell from "../proxy/Cell.ts"
 import { InvalidOptions, NonFiniteWeights, nearest, UnknownLayer, type UnknownSign } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
+import * as Beside from "./Beside.ts"
+import * as Change from "./Change.ts"
 import * as LowRankMath from "./LowRankMath.ts"
 import * as Matrix from "./Matrix.ts"
 import * as Ptq from "./Ptq.ts"
@@ -167,31 +165,11 @@ const corrected = (
     return best ?? { name, layer, rest: weight, branch: LowRankMath.branchOf(weight, rank, random) }
   })
 
-const narrow = (weight: Matrix.Matrix, quant: Injector.Any | undefined) =>
-  Effect.gen(function* () {
-    const layer = yield* Linear.quantLinear({
-      inFeatures: weight.rows,
-      outFeatures: weight.columns,
-      hasBias: false,
-      weightQuant: (quant ?? null) as null
-    })
-    yield* Effect.sync(() => Cell.commit(layer.own, { parameters: { weight: tf.keep(tensorOf(weight)) }, memory: {} }))
-    for (const [, proxy] of layer.proxies) yield* QuantProxy.reload(proxy)
-    return layer
-  })
-
 /** The layer beside its branch. */
 const beside = (layer: Weighted.Weighted, { down, up }: LowRankMath.Branch, quant: Injector.Any | undefined) =>
   Effect.gen(function* () {
-    const layers = {
-      layer,
-      down: yield* narrow(down, quant),
-      up: yield* narrow(up, quant),
-      add: yield* Elementwise.quantEltwiseAdd({ inputQuant: null, outputQuant: null })
-    }
-    return Model.functional(layers, (l, x: Layer.Value) =>
-      l.add([QuantTensor.dequantized(l.layer(x)), QuantTensor.dequantized(l.up(l.down(QuantTensor.dequantized(x))))])
-    )
+    const [narrow, wide] = [yield* Beside.product(down, quant), yield* Beside.product(up, quant)]
+    return Beside.branch(narrow, wide, yield* Beside.sum)(layer)
   })
 
 /**
@@ -233,6 +211,10 @@ export const correct =
       }
       const next = Ptq.replacing(fork, (_, path) => branches.get(path))
       const layers = done.map(({ name }) => name)
-      yield* Ptq.told(options, { _tag: "StepDone", step, layers, skipped, batches: 0 })
+      const changes = Change.placed(
+        "branch",
+        layers.map((name) => [name])
+      )
+      yield* Ptq.told(options, { _tag: "StepDone", step, layers, skipped, batches: 0, changes })
       return next
     })

@@ -1,7 +1,7 @@
 /**
  * Batch normalizations of a model merged into the layers before them.
  *
- * Room: ptq (level 5). Imports: effect, `nn`, `proxy` types, `tensor`, `./Channels.ts`, `./MergeMath.ts`, `./Prepare.ts`, `./Ptq.ts`,
+ * Room: ptq (level 5). Imports: effect, `nn`, `proxy` types, `tensor`, `./Change.ts`, `./Channels.ts`, `./MergeMath.ts`, `./Prepare.ts`, `./Ptq.ts`,
  * `./Regions.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
@@ -11,6 +11,7 @@ import * as Model from "../nn/Model.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import type { NonFiniteWeights, ResolutionError } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import * as Change from "./Change.ts"
 import * as Channels from "./Channels.ts"
 import * as MergeMath from "./MergeMath.ts"
 import * as Prepare from "./Prepare.ts"
@@ -124,7 +125,11 @@ export const merge =
         options,
         step,
         merges.map(({ norm }) => norm.name),
-        skipped
+        skipped,
+        Change.placed(
+          "identity",
+          [...gone].map((own) => Prepare.placesOf(model, own))
+        )
       )
       return next
     })

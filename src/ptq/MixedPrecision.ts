@@ -18,14 +18,15 @@ import {
 } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as ChooseMath from "./ChooseMath.ts"
+import * as Declared from "./Declared.ts"
 import * as Noise from "./Noise.ts"
 import * as Ptq from "./Ptq.ts"
-import * as Recipe from "./Recipe.ts"
+import type * as Recipe from "./Recipe.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 
 /** A weight quantizer to choose from, as a recipe says it. */
-export type Candidate = Pick<Recipe.Declared, "quantizer" | "options">
+export type Candidate = Declared.Declared
 
 /** What a candidate makes of a layer. */
 export interface Measured {
@@ -96,7 +97,7 @@ const trial = (
   candidate: Candidate
 ): Effect.Effect<Trial, ResolutionError | Layer.InputError, Scope.Scope> =>
   Effect.gen(function* () {
-    const injector = Recipe.injectorOf(candidate)
+    const injector = Declared.injectorOf(candidate)
     const mine = yield* Fork.requantized(model, (_, proxy) =>
       proxy === target.layer.weightQuant ? injector : proxy.slot === "weight" ? null : undefined
     )
@@ -136,7 +137,7 @@ const wrongIn = (candidates: ReadonlyArray<Candidate>): InvalidOptions | Invalid
   candidates.length === 0
     ? new InvalidOptions({ what: "MixedPrecision", option: "candidates", reason: "must be one at least" })
     : candidates
-        .map((one, i) => Recipe.wrongQuantizer("MixedPrecision", one, `candidates[${i}]`))
+        .map((one, i) => Declared.wrongIn("MixedPrecision", one, `candidates[${i}]`))
         .find((wrong) => wrong !== undefined)
 
 /**

@@ -2,7 +2,7 @@
  * What the steps share that change a float network before it is quantized: its structure, its weights as numbers, and the model with
  * other ones.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Channels.ts`, `./Ptq.ts`, `./Regions.ts`.
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Change.ts`, `./Ptq.ts`, `./Regions.ts`.
  * Laws: test/ptq/Prepare.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
@@ -16,6 +16,7 @@ import * as Cell from "../proxy/Cell.ts"
 import { NonFiniteWeights, type ResolutionError, ShapeMismatch, UnknownStructure } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Random from "../tensor/Random.ts"
+import type * as Change from "./Change.ts"
 import * as Ptq from "./Ptq.ts"
 import * as Regions from "./Regions.ts"
 
@@ -35,8 +36,9 @@ export const done = (
   options: Ptq.Reporting,
   step: string,
   layers: ReadonlyArray<string>,
-  skipped: ReadonlyArray<Ptq.Skipped> = []
-): Effect.Effect<void> => Ptq.told(options, { _tag: "StepDone", step, layers, skipped, batches: 0 })
+  skipped: ReadonlyArray<Ptq.Skipped> = [],
+  changes?: ReadonlyArray<Change.Change>
+): Effect.Effect<void> => Ptq.told(options, { _tag: "StepDone", step, layers, skipped, batches: 0, changes })
 
 // ---- structure ----------------------------------------------------------------------------------------------
 

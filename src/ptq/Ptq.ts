@@ -1,7 +1,7 @@
 /**
  * What the steps after training share: their shape, the layers of a model by name, and what reaches them.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`. Laws: test/ptq/Steps.test.ts.
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Change.ts`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope, Stream } from "effect"
@@ -13,6 +13,7 @@ import type { Weighted } from "../nn/Weighted.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import { NoCalibrationData, nearest, UnknownLayer } from "../tensor/Errors.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type * as Change from "./Change.ts"
 
 // ---- steps --------------------------------------------------------------------------------------------------
 
@@ -57,6 +58,8 @@ export interface StepDone {
   readonly skipped: ReadonlyArray<Skipped>
   /** how many batches ran in all passes together; 0 for a step without data */
   readonly batches: number
+  /** what of the structure is another one, apart from the shapes of parameters; absent: nothing */
+  readonly changes?: ReadonlyArray<Change.Change> | undefined
 }
 /** An iteration of a step that learns; they count from 1. */
 export interface Iterated {
@@ -239,6 +242,9 @@ export const rewritten = <M extends Layer.Stateful>(model: M, overlay: Overlay):
       return values === undefined ? undefined : { memory, parameters: { ...parameters, ...tensorsOf(values) } }
     })
   )
+
+/** The same model, whose quantizers have the scales that they would take from the weights at the first call. */
+export const settled: Step = (model) => rewritten(model, new Map())
 
 /** The numbers of a parameter of a layer's own. */
 export const hostOf = (parameters: Tree.Parameters, name: string): Host | undefined => {

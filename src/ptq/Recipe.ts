@@ -1,31 +1,29 @@
 /**
  * Recipes: how a model is quantized after training, as data. Quantizers by name pattern, then steps in order with their options.
  *
- * Room: ptq (level 5). Imports: effect, `inject`, `nn`, `quant`, `tensor`, `./Pattern.ts`, `./Ptq.ts`, `./Steps.ts`.
+ * Room: ptq (level 5). Imports: effect, `nn` types, `proxy` types, `tensor`, `./Change.ts`, `./Declared.ts`, `./Pattern.ts`,
+ * `./Prepare.ts`, `./Ptq.ts`, `./Steps.ts`, `./Structure.ts`.
  * Laws: test/ptq/Recipe.test.ts.
  */
-import { Effect, Result, Schema } from "effect"
-import * as Injector from "../inject/Injector.ts"
-import * as Fork from "../nn/Fork.ts"
+import { Effect, Result, Schema, type Scope } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import * as Catalogue from "../quant/Catalogue.ts"
-import { InvalidRecipe, nearest, type ResolutionError } from "../tensor/Errors.ts"
+import type { QuantProxy } from "../proxy/QuantProxy.ts"
+import { InvalidRecipe, nearest } from "../tensor/Errors.ts"
+import type * as Change from "./Change.ts"
+import * as Declared from "./Declared.ts"
 import * as Pattern from "./Pattern.ts"
+import * as Prepare from "./Prepare.ts"
 import * as Ptq from "./Ptq.ts"
 import * as Steps from "./Steps.ts"
+import * as Structure from "./Structure.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
-
-const Literal = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 
 /** Which quantizers become which; of several that match a name, the last counts. */
 const Quantizer = Schema.Struct({
   /** names of quantizers in the model, `*` for any characters: `block*.weightQuant` */
   match: Schema.NonEmptyString,
-  /** an entry of the catalogue, or `null` for none */
-  quantizer: Schema.NullOr(Schema.NonEmptyString),
-  /** attributes of it that are otherwise: `{ "bitWidth": 4 }` */
-  options: Schema.optionalKey(Schema.Record(Schema.String, Literal)),
+  ...Declared.fields,
   /** a model may have no such quantizer; default: false */
   optional: Schema.optionalKey(Schema.Boolean)
 })
@@ -100,38 +98,6 @@ export const encode = (recipe: Recipe): string => `${JSON.stringify(recipe, null
 
 // ---- checks -------------------------------------------------------------------------------------------------
 
-/** Which quantizers become which, as a recipe says it. */
-export type Declared = Recipe["quantizers"][number]
-
-/** The declaration that an entry of a recipe means. */
-export const injectorOf = ({
-  quantizer,
-  options = {}
-}: Pick<Declared, "quantizer" | "options">): Injector.Any | null => {
-  if (quantizer === null) return null
-  const found = Catalogue.entries[quantizer] as Injector.Any
-  return Object.keys(options).length === 0 ? found : Injector.let(found, options)
-}
-
-export const wrongQuantizer = (
-  recipe: string,
-  declared: Pick<Declared, "quantizer" | "options">,
-  place: string
-): InvalidRecipe | undefined => {
-  const { quantizer, options = {} } = declared
-  const known = Object.keys(Catalogue.entries)
-  if (quantizer !== null && !Object.hasOwn(Catalogue.entries, quantizer)) {
-    const reason = `there is no quantizer "${quantizer}" in the catalogue`
-    return problem(recipe, `${place}.quantizer`, reason, nearest(quantizer, known))
-  }
-  const injector = injectorOf(declared)
-  if (injector === null) return undefined
-  const finding = Injector.diagnose(injector, ["tensorQuant", "signed"]).find(
-    ({ kind, name }) => kind === "invalid" || (kind === "unused" && Object.hasOwn(options, name))
-  )
-  return finding && problem(recipe, `${place}.options`, `${quantizer}: ${finding.message}`)
-}
-
 const noBatches = { batches: Ptq.none }
 
 const wrongStep = (recipe: string, { step, options }: Recipe["steps"][number], index: number) => {
@@ -150,7 +116,7 @@ const wrongStep = (recipe: string, { step, options }: Recipe["steps"][number], i
 /** What is wrong with a recipe, whatever the model. */
 const wrongIn = ({ name, quantizers, steps }: Recipe): InvalidRecipe | undefined =>
   [
-    ...quantizers.map((declared, i) => wrongQuantizer(name, declared, `quantizers[${i}]`)),
+    ...quantizers.map((declared, i) => Declared.wrongIn(name, declared, `quantizers[${i}]`)),
     ...steps.map((step, i) => wrongStep(name, step, i))
   ].find((wrong) => wrong !== undefined)
 
@@ -163,7 +129,7 @@ const unmatched = ({ name, quantizers }: Recipe, model: Layer.Stateful): Invalid
     ({ match, optional }) => optional !== true && !names.some((one) => Pattern.fits(match, one))
   )
   if (index < 0) return undefined
-  const { match } = quantizers[index] as Declared
+  const { match } = quantizers[index] as Recipe["quantizers"][number]
   const reason = `no quantizer of the model fits "${match}"; it has ${names.join(", ") || "none"}`
   return problem(name, `quantizers[${index}].match`, reason, nearest(match, names))
 }
@@ -177,14 +143,35 @@ export interface Planned<E, R> {
   readonly step: Ptq.Step<Steps.StepError | E, R>
 }
 
+/** Which quantizers a recipe puts where in a model, by their names there; one that is shared under the first name that is meant. */
+const chosenFor = ({ quantizers }: Recipe, model: Layer.Stateful): Readonly<Record<string, Declared.Declared>> => {
+  const chosen = new Map<QuantProxy, readonly [name: string, declared: Declared.Declared]>()
+  for (const [name, proxy] of model.proxies) {
+    const declared = quantizers.findLast(({ match }) => Pattern.fits(match, name))
+    if (declared === undefined || chosen.has(proxy)) continue
+    const { quantizer, options } = declared
+    chosen.set(proxy, [name, { quantizer, ...(options && { options }) }])
+  }
+  return Object.fromEntries(chosen.values())
+}
+
 /** The first step of a recipe: its quantizers in the places that it names, for the weights as they are; nothing is calibrated. */
-export const quantized =
-  ({ quantizers }: Recipe): Ptq.Step<ResolutionError> =>
+const quantized =
+  (recipe: Recipe, options: Ptq.Reporting): Ptq.Step<Structure.RebuildError> =>
   (model) =>
-    Fork.requantized(model, (name) => {
-      const declared = quantizers.findLast(({ match }) => Pattern.fits(match, name))
-      return declared && injectorOf(declared)
+    Effect.gen(function* () {
+      const quantizers = chosenFor(recipe, model)
+      const changes = [{ change: "quantizers", quantizers }] as const
+      const next = yield* Structure.rebuilt(changes)(model)
+      yield* Prepare.done(options, "Quantizers", Object.keys(quantizers), [], changes)
+      return next
     })
+
+/** A last step: what it leaves has all its scales, so that its state is whole. */
+const settling =
+  <E, R>(step: Ptq.Step<E, R>): Ptq.Step<E, R> =>
+  (model) =>
+    Effect.flatMap(step(model), Ptq.settled)
 
 /**
  * The steps of a recipe for a model, in order, for whoever wants to look at the model between them. The first puts the quantizers in.
@@ -202,7 +189,9 @@ export const plan = <E = never, R = never>(
     const wrong = wrongIn(recipe) ?? unmatched(recipe, model)
     if (wrong !== undefined) return yield* wrong
     const first =
-      recipe.quantizers.length === 0 ? [] : [{ name: "quantize", kind: "preparing" as const, step: quantized(recipe) }]
+      recipe.quantizers.length === 0
+        ? []
+        : [{ name: "quantize", kind: "preparing" as const, step: quantized(recipe, options) }]
     const rest = recipe.steps.flatMap(({ step, options: given }) => {
       const entry = Steps.all[step]
       const made = entry?.make(given, { batches, ...options })
@@ -210,7 +199,32 @@ export const plan = <E = never, R = never>(
         ? []
         : [{ name: step, kind: entry.kind, step: made.success }]
     })
-    return [...first, ...rest]
+    const all = [...first, ...rest]
+    return all.map((one, i) => (i === all.length - 1 ? { ...one, step: settling(one.step) } : one))
+  })
+
+/** All steps of a recipe, one after the other, and what they told of the structure. */
+const taken = <E, R, M extends Ptq.Model>(
+  recipe: Recipe,
+  batches: Ptq.Batches<E, R>,
+  options: Ptq.Reporting,
+  model: M
+): Effect.Effect<
+  { readonly model: M; readonly told: Structure.Structure },
+  InvalidRecipe | Steps.StepError | E,
+  R | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const told: Array<Change.Change> = []
+    const report = (event: Ptq.Event): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        if (event._tag === "StepDone") told.push(...(event.changes ?? []))
+        return Ptq.told(options, event)
+      })
+    const steps = yield* plan(recipe, model, batches, { report })
+    const reached = { model }
+    for (const { step } of steps) reached.model = yield* step(reached.model)
+    return { model: reached.model, told }
   })
 
 /**
@@ -237,11 +251,33 @@ export const run =
     options: Ptq.Reporting = {}
   ): Ptq.Step<InvalidRecipe | Steps.StepError | E, R> =>
   <M extends Ptq.Model>(model: M) =>
+    Effect.map(taken(recipe, batches, options, model), (reached) => reached.model)
+
+/** What comes of a recipe: a model, and its structure as data, by which another model becomes one that takes its state. */
+export interface Followed<M> {
+  readonly model: M
+  readonly structure: Structure.Structure
+}
+
+/**
+ * Quantizes a model by a recipe as `run` does, and says what became of the structure of the model: which quantizers and layers stand
+ * where, and the shapes of parameters that changed. What `Structure.rebuilt` makes of it takes the state of the answer.
+ *
+ * - formula:  as `run`
+ * - shapes:   as `run`
+ * - gradient: none
+ * - errors:   as `run`
+ * - source:   none
+ *
+ * @category recipes
+ * @since 0.4.0
+ */
+export const follow =
+  <E = never, R = never>(recipe: Recipe, batches: Ptq.Batches<E, R>, options: Ptq.Reporting = {}) =>
+  <M extends Ptq.Model>(model: M): Effect.Effect<Followed<M>, InvalidRecipe | Steps.StepError | E, R | Scope.Scope> =>
     Effect.gen(function* () {
-      const steps = yield* plan(recipe, model, batches, options)
-      const reached = { model }
-      for (const { step } of steps) reached.model = yield* step(reached.model)
-      return reached.model
+      const reached = yield* taken(recipe, batches, options, model)
+      return { model: reached.model, structure: yield* Structure.between(model, reached.told, reached.model) }
     })
 
 // ---- comparing ----------------------------------------------------------------------------------------------

@@ -1,17 +1,15 @@
 /**
  * Rotations of what runs through a model, fused into the weights around it: outliers of single channels spread over all of them.
  *
- * Room: ptq (level 5). Imports: effect, `nn`, `proxy`, `tensor`, `./Channels.ts`, `./Prepare.ts`, `./Ptq.ts`, `./RotationMath.ts`,
+ * Room: ptq (level 5). Imports: effect, `nn` types, `tensor`, `./Beside.ts`, `./Change.ts`, `./Channels.ts`, `./Prepare.ts`, `./Ptq.ts`, `./RotationMath.ts`,
  * `./Spaces.ts`, `./SplitMath.ts`. Laws: test/ptq/Rotation.test.ts.
  */
-import * as tf from "@tensorflow/tfjs-core"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import * as Linear from "../nn/Linear.ts"
-import * as Model from "../nn/Model.ts"
-import * as Cell from "../proxy/Cell.ts"
 import { InvalidOptions, type NonFiniteWeights, type UnknownLayer, UnknownStructure } from "../tensor/Errors.ts"
 import * as Random from "../tensor/Random.ts"
+import * as Beside from "./Beside.ts"
+import * as Change from "./Change.ts"
 import * as Channels from "./Channels.ts"
 import type * as Matrix from "./Matrix.ts"
 import * as Prepare from "./Prepare.ts"
@@ -103,17 +101,6 @@ export const rotate =
       return next
     })
 
-/** A layer that multiplies with a matrix, and is not quantized. */
-const rotating = (r: Matrix.Matrix): Effect.Effect<Layer.Layer, Layer.BuildError, Scope.Scope> =>
-  Effect.tap(
-    Linear.quantLinear({ inFeatures: r.rows, outFeatures: r.columns, weightQuant: null, hasBias: false }),
-    ({ own }) =>
-      Effect.sync(() => {
-        const weight = tf.tensor2d(Float32Array.from(r.data), [r.rows, r.columns])
-        Cell.commit(own, { parameters: { weight }, memory: {} })
-      })
-  )
-
 /**
  * Puts a rotation before some layers, computed as the model runs, where none can be fused: after a rectifier for instance. `down`
  * becomes `down.rotation`, a float product, and `down.layer`, whose weight takes the inverse over. The float network computes the same.
@@ -152,18 +139,23 @@ export const online =
         const channels = shape[SplitMath.axesOf(part.form, shape)?.inputs as number] as number
         const r = yield* matrixFor(part.name, channels, options)
         weights = turned(weights, part, "inputs", r)
-        const rotation = yield* rotating(r)
+        const rotation = yield* Beside.product(r)
         for (const path of Prepare.placesOf(model, part.own)) rotations.set(path, rotation)
       }
       const whole = Prepare.replacing(model, (layer, path) => {
         const rotation = rotations.get(path)
-        return rotation === undefined ? layer : Model.sequential({ rotation, layer })
+        return rotation === undefined ? layer : Beside.rotation(rotation)(layer)
       })
       const next = yield* Prepare.rewritten(whole, weights, "all")
       yield* Prepare.done(
         options,
         step,
-        parts.map(({ name }) => name)
+        parts.map(({ name }) => name),
+        [],
+        Change.placed(
+          "rotation",
+          parts.map(({ own }) => Prepare.placesOf(model, own))
+        )
       )
       return next
     })

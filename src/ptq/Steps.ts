@@ -196,6 +196,12 @@ export const all: Readonly<Record<string, Entry>> = {
       )
     }
   ),
+  activationEqualizeLayerwise: entry(
+    "preparing",
+    "channels of activations are scaled before each layer, to sizes that suit one scale; the weights take the rest",
+    { alpha: damping, measure: optional(Schema.Literals(["maxabs", "range", "l2"])), skip: optional(paths) },
+    (options, { batches, report }) => ActivationEqualize.layerwise(batches, { ...options, report })
+  ),
   splitChannels: entry(
     "preparing",
     "channels with the largest weights are split in two",
@@ -220,6 +226,16 @@ export const all: Readonly<Record<string, Entry>> = {
     { kind: optional(Schema.Literals(["hadamard", "orthogonal"])), seed: optional(Schema.Int) },
     (options, context) =>
       withExample("Rotate", context, (input) => Rotate.rotate({ ...options, input, report: context.report }))
+  ),
+  rotateOnline: entry(
+    "preparing",
+    "channels are mixed before some layers as the network runs; the weights of these take it up",
+    {
+      layers: Schema.NonEmptyArray(Schema.NonEmptyString),
+      kind: optional(Schema.Literals(["hadamard", "orthogonal"])),
+      seed: optional(Schema.Int)
+    },
+    (options, { report }) => Rotate.online({ ...options, report })
   ),
   clipWeights: entry(
     "preparing",
@@ -276,7 +292,7 @@ export const all: Readonly<Record<string, Entry>> = {
     (options, { batches, report }) => RoundLearning.autoRound(batches, { ...options, report })
   ),
   lowRank: entry(
-    "correcting",
+    "preparing",
     "linear layers get a narrow branch beside them that adds what their quantization has lost (SVDQuant)",
     {
       rank: Schema.Int.check(Schema.isGreaterThan(0)),

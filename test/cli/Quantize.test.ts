@@ -8,10 +8,15 @@ import { Command } from "effect/cli"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as Digits from "../../src/cli/Digits.ts"
+import * as Export from "../../src/cli/Export.ts"
+import * as Folder from "../../src/cli/Folder.ts"
 import * as Networks from "../../src/cli/Networks.ts"
 import * as NodeLayer from "../../src/cli/Node.ts"
 import * as Quantize from "../../src/cli/Quantize.ts"
+import * as Quantizing from "../../src/cli/Quantizing.ts"
 import * as Saved from "../../src/cli/Saved.ts"
+import * as Verify from "../../src/cli/Verify.ts"
+import * as Layer from "../../src/nn/Layer.ts"
 import * as State from "../../src/nn/State.ts"
 import * as Recipe from "../../src/ptq/Recipe.ts"
 
@@ -92,6 +97,148 @@ const readBack = (file: string) =>
       return answer
     }).pipe(Effect.provide(Backend.layer), Effect.provide(NodeLayer.layer))
   )
+
+/** A network quantized by a recipe as the command does it, written to a file and read again: what both answer. */
+const readAgain = (network: string, recipe: Recipe.Recipe, file: string) =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        yield* Backend.Backend
+        const image = { height: 28, width: 28 }
+        const found = yield* Networks.find(network)
+        const { train, test } = Folder.split(Digits.make(1, 250))
+        const calibration = { samples: 64, batchSize: 32 }
+        const model = yield* found.make(image, 3)
+        const result = yield* Quantizing.run({
+          network: found,
+          image,
+          model,
+          recipe: { ...recipe, calibration },
+          train,
+          test
+        })
+        const quantized = { recipe, structure: result.structure }
+        const state = yield* State.extract(result.model)
+        yield* Effect.promise(() => writeFile(file, Saved.encode(result.network.name, image, state, quantized)))
+        const read = yield* Saved.read(file)
+        const answers = (one: Layer.Layer) =>
+          Effect.gen(function* () {
+            const { input } = found
+              .source(test)
+              .batch(Uint32Array.of(0, 1, 2, 3))
+              .tensors()
+            const y = yield* Layer.forward(one, input)
+            return Layer.tensorsIn(y).map((tensor) => [...tensor.dataSync()])
+          })
+        const changes = result.structure.map(({ change }) => change)
+        return { changes, before: yield* answers(result.model), after: yield* answers(read.model) }
+      })
+    ).pipe(
+      Effect.updateService(Terminal.Terminal, (terminal) => ({ ...terminal, display: () => Effect.void })),
+      Effect.provide(Backend.layer),
+      Effect.provide(NodeLayer.layer)
+    )
+  )
+
+const exporting = Command.runWith(Export.command, { version: "0" })
+const verifying = Command.runWith(Verify.command, { version: "0" })
+const told = <E>(run: Effect.Effect<void, E, Effect.Services<ReturnType<typeof exporting>>>): Promise<string> => {
+  const shown: Array<string> = []
+  return Effect.runPromise(
+    run.pipe(
+      Effect.updateService(Terminal.Terminal, (terminal) => ({
+        ...terminal,
+        display: (text: string) => Effect.sync(() => void shown.push(text))
+      })),
+      Effect.provide(NodeLayer.layer),
+      Effect.map(() => shown.join(""))
+    )
+  )
+}
+
+const perChannel: Recipe.Recipe["quantizers"][number] = {
+  match: "*weightQuant",
+  quantizer: "Int8WeightPerChannelFloat",
+  options: { bitWidth: 4, scalingImplType: "parameterFromStats" }
+}
+/** A bias on the scale of its products cannot be told it where something stands before the layer. */
+const floatBias: Recipe.Recipe["quantizers"][number] = { match: "*biasQuant", quantizer: null }
+
+describe("what a recipe has made", () => {
+  const bias = { step: "biasCorrection" }
+  interface Case {
+    readonly network: string
+    readonly quantizers?: Recipe.Recipe["quantizers"]
+    readonly steps?: Recipe.Recipe["steps"]
+    readonly changes: string
+    /** why it leaves as ONNX, but is no network of integers that a certificate could be given for */
+    readonly refusal?: string
+  }
+  const cases: Readonly<Record<string, Case>> = {
+    nothing: { network: "cnn-float", changes: "" },
+    "quantizers alone": { network: "cnn-float", quantizers: [perChannel], changes: "quantizers" },
+    "split channels": {
+      network: "cnn-float",
+      quantizers: [perChannel],
+      steps: [{ step: "splitChannels", options: { ratio: 0.1 } }, bias],
+      changes: "quantizers, parameters"
+    },
+    "scales before layers": {
+      network: "cnn-float",
+      quantizers: [perChannel, floatBias],
+      steps: [{ step: "activationEqualizeLayerwise" }],
+      changes: "quantizers, scaleBefore, parameters",
+      refusal: "conv1.scale (QuantScaleBias)"
+    },
+    branches: {
+      network: "mlp-float",
+      quantizers: [perChannel],
+      steps: [{ step: "lowRank", options: { rank: 4 } }, { step: "gptq" }],
+      changes: "quantizers, branch, parameters",
+      refusal: "fc1.down (QuantLinear)"
+    },
+    "branches after rounding": {
+      network: "mlp-float",
+      quantizers: [perChannel],
+      steps: [{ step: "gptq" }, { step: "lowRank", options: { rank: 4 } }],
+      changes: "quantizers, branch, parameters",
+      refusal: "fc1.down (QuantLinear)"
+    },
+    rotations: {
+      network: "mlp-float",
+      quantizers: [perChannel, floatBias],
+      steps: [{ step: "rotateOnline", options: { layers: ["fc2"] } }],
+      changes: "quantizers, rotation, parameters",
+      refusal: "fc1 (QuantLinear)"
+    },
+    "merged normalizations": {
+      network: "tfc-2w2a",
+      steps: [{ step: "mergeBatchNorm" }, bias],
+      changes: "identity, parameters",
+      refusal: "flatten (Flatten)"
+    }
+  }
+  it.each(Object.entries(cases))(
+    "%s: is read back, exported and verified",
+    async (_, given) => {
+      const { network, quantizers = [], steps = [], changes, refusal } = given
+      const file = at("again.safetensors")
+      const recipe: Recipe.Recipe = { name: "mine", quantizers, steps: [...steps, { step: "calibrate" }] }
+      const answer = await readAgain(network, recipe, file)
+      expect(answer.changes.join(", ")).toBe(changes)
+      expect(answer.after).toEqual(answer.before)
+      expect(await told(exporting([file, "--out", at("again.onnx")]))).toContain("written to")
+      const check = verifying([at("again.onnx"), "--state", file, "--inputs", "20"])
+      if (refusal === undefined) expect(await told(check)).toMatch(/^certified$/m)
+      else
+        expect(await Effect.runPromise(Effect.flip(check).pipe(Effect.provide(NodeLayer.layer)))).toMatchObject({
+          _tag: "NotExportable",
+          message: expect.stringContaining(refusal)
+        })
+    },
+    60_000
+  )
+})
 
 describe("breve quantize", () => {
   it("writes state, recipe, ONNX file, certificate and report, the same ones each time", async () => {

@@ -15,6 +15,7 @@ import * as Pipeline from "../../docs/examples/post-training/pipeline.ts"
 import * as Prepare from "../../docs/examples/post-training/prepare.ts"
 import * as Recipe from "../../docs/examples/post-training/recipe.ts"
 import * as Rounding from "../../docs/examples/post-training/rounding.ts"
+import * as Structure from "../../docs/examples/post-training/structure.ts"
 import * as Steps from "../../src/ptq/Steps.ts"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..")
@@ -34,7 +35,8 @@ const answers = Effect.gen(function* () {
     yield* Effect.scoped(Accumulator.run),
     yield* Effect.scoped(Observe.run),
     yield* Effect.scoped(Choose.run),
-    yield* Effect.scoped(Recipe.run)
+    yield* Effect.scoped(Recipe.run),
+    yield* Effect.scoped(Structure.run)
   ]
   expect(tf.memory().numTensors).toBe(before)
   return all

@@ -182,7 +182,8 @@ describe("LowRank.correct", () => {
           step: "LowRank",
           layers: ["body.fc1", "fc2"],
           skipped: [],
-          batches: 0
+          batches: 0,
+          changes: [{ change: "branch", at: [["body.fc1"], ["fc2"]] }]
         })
         expect(Object.keys(yield* State.parameters(two))).toContain("body.fc1.down.weight")
         const again = yield* LowRank.correct({ rank: 2 })(model)

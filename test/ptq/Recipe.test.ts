@@ -212,8 +212,11 @@ describe("every step that recipes may name", () => {
     lowRank: { rank: 2 },
     rotate: { kind: "orthogonal", seed: 3 },
     absorbBias: { deviations: "least" },
-    gptq: { accumulator: { bitWidth: 20 } }
+    gptq: { accumulator: { bitWidth: 20 } },
+    rotateOnline: { layers: ["fc2"] }
   }
+  // what stands before a layer answers no integers, on whose scale a bias could lie
+  const float = ["rotateOnline", "activationEqualizeLayerwise"]
   const weights = {
     match: "*weightQuant",
     quantizer: "Int8WeightPerChannelFloat",
@@ -225,7 +228,7 @@ describe("every step that recipes may name", () => {
         const given = options[step]
         const recipe = yield* Recipe.fromJson({
           ...base,
-          quantizers: [weights],
+          quantizers: [weights, ...(float.includes(step) ? [{ match: "*biasQuant", quantizer: null }] : [])],
           steps: [{ step: "calibrate" }, { step, ...(given && { options: given }) }]
         })
         const model = yield* network
