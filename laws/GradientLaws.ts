@@ -30,7 +30,7 @@ interface Gradients {
 }
 
 /** The gradients of `sum(dy * q(x))`. */
-const gradientsOf = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients =>
+const computed = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients =>
   tidied(() => {
     const leaves = Tree.leaves(ready.state.parameters)
     const upstream = Sample.toTensor({ shape: x.shape, values: dy })
@@ -57,6 +57,22 @@ const gradientsOf = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): 
       }))
     }
   })
+
+interface Seen {
+  readonly ready: Subject.Ready
+  readonly dy: Float32Array
+  readonly gradients: Gradients
+}
+const memo = new WeakMap<Sample.Sample, Seen>()
+
+/** The same, computed once where several laws ask for it one after another. */
+const gradientsOf = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients => {
+  const last = memo.get(x)
+  if (last?.ready === ready && last.dy === dy) return last.gradients
+  const gradients = computed(ready, x, dy)
+  memo.set(x, { ready, dy, gradients })
+  return gradients
+}
 
 /** What is multiplied with each value: whole numbers, none of them 0, so that nothing is lost in them. */
 const upstream = (ready: Subject.Ready): fc.Arbitrary<Float32Array> =>

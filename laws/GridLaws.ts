@@ -9,7 +9,6 @@ import * as QuantizerLaw from "./QuantizerLaw.ts"
 import type { Ready } from "./Subject.ts"
 
 const { codeOf, every, look, onGrid, positionOf, slackAt } = Look
-const x = (ready: Ready) => ({ x: QuantizerLaw.inputs(ready) })
 
 const bounds = ({ promised }: Ready): readonly [low: number, high: number] =>
   Claims.rangeOf(promised.facts) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
@@ -22,7 +21,7 @@ export const range: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "where the declaration tells the range",
     conditions: [Claims.knownRange]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     const [low, high] = bounds(ready)
@@ -58,12 +57,13 @@ export const fewLevels: QuantizerLaw.Any = QuantizerLaw.forAll(
   }),
   (ready, { x }) => {
     const seen = look(ready, x)
-    const levels = new Map<string, Set<number>>()
+    const levels = new Map<number, Map<number, Set<number>>>()
     for (const i of onGrid(seen)) {
-      const grid = `${seen.scale[i]} ${seen.zeroPoint[i]}`
-      levels.set(grid, (levels.get(grid) ?? new Set()).add(seen.value[i] as number))
+      const [s, z] = [seen.scale[i] as number, seen.zeroPoint[i] as number]
+      const ofScale = levels.get(s) ?? new Map<number, Set<number>>()
+      levels.set(s, ofScale.set(z, (ofScale.get(z) ?? new Set()).add(seen.value[i] as number)))
     }
-    const most = Math.max(0, ...[...levels.values()].map(({ size }) => size))
+    const most = Math.max(0, ...[...levels.values()].flatMap((of) => [...of.values()].map(({ size }) => size)))
     return most <= 2 ** seen.bits || `${most} values of one scale, more than ${seen.bits} bits can name`
   }
 )
@@ -76,7 +76,7 @@ export const width: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "where the declaration tells a width that is not learned",
     conditions: [Claims.knownBits]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const { bits } = look(ready, x)
     return bits === ready.promised.facts.bits || `it answers ${bits} bits, not ${ready.promised.facts.bits}`
@@ -91,7 +91,7 @@ export const grid: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "of integers, binary and ternary values",
     conditions: [Claims.integers]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     return every(onGrid(seen), seen, (i) => {
@@ -115,7 +115,7 @@ export const minifloat: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "of minifloats whose widths are told",
     conditions: [Claims.minifloats]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     const { format } = ready.promised.facts
@@ -141,7 +141,7 @@ export const rounding: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "where the rounding is one of the known ones",
     conditions: [Claims.knownRounding]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     const { format, rounding } = ready.promised.facts
@@ -189,7 +189,7 @@ export const monotone: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "where elements do not learn how they are rounded",
     conditions: [Claims.orderly]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     const grid = (i: number): string =>
@@ -216,7 +216,7 @@ export const positiveScale: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "always",
     conditions: []
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const seen = look(ready, x)
     const [low, high] = bounds(ready)

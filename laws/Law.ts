@@ -72,6 +72,17 @@ export interface Statement<in S> {
 /** What every `S` of which it is claimed should keep. */
 export interface Law<in S> extends Statement<S> {
   readonly run: (subject: S, options?: Options) => Promise<Outcome>
+  /** where cases are arbitrary and none is awaited: they, and what is asked of each; laws over the same ones can be tried together */
+  readonly trial?: Trial<S>
+}
+
+/** Arbitrary cases of a subject, and whether one of them holds. */
+export interface Trial<in S> {
+  /** what the cases are made of: laws for which it is the same thing see the same cases */
+  readonly over: Over<S, object>
+  readonly cases: (subject: S) => fc.Arbitrary<object>
+  readonly parameters: (options: Options) => { readonly numRuns: number; readonly seed: number }
+  readonly keeps: (subject: S, parts: object) => boolean
 }
 
 /** What one case shows: `true`, the law holds; `false`, or what is wrong in words, it does not. Throwing is breaking. */
@@ -79,6 +90,9 @@ export type Holds = boolean | string
 
 /** The parts of a case by name, each from an arbitrary. */
 export type Arbitraries<A> = { readonly [K in keyof A]: fc.Arbitrary<A[K]> }
+
+/** The arbitraries of cases: the same for all subjects, or made for each. */
+export type Over<S, A> = Arbitraries<A> | ((subject: S) => Arbitraries<A>)
 
 /** A law does not hold of a subject of which it is claimed. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{
@@ -126,7 +140,12 @@ const checked = (holds: Holds): void => {
   if (holds !== true) throw new Error(holds === false ? refuted : holds)
 }
 
-const parametersOf = ({ runs = 100, seed = 0, path }: Options, weight = 1): fc.Parameters<unknown> => ({
+interface Parameters {
+  readonly numRuns: number
+  readonly seed: number
+  readonly path?: string
+}
+const parametersOf = ({ runs = 100, seed = 0, path }: Options, weight = 1): Parameters => ({
   numRuns: Math.max(1, Math.ceil(runs / weight)),
   seed,
   ...(path !== undefined && { path })
@@ -156,7 +175,6 @@ const outcomeOf = <A extends object>(details: fc.RunDetails<[A]>): Outcome => {
 
 const noCase = { kind: "broken", counterexample: "no case at all", found: undefined, runs: 0, shrinks: 0 } as const
 
-type Over<S, A> = Arbitraries<A> | ((subject: S) => Arbitraries<A>)
 const over = <S, A extends object>(arbitraries: Over<S, A>, subject: S): fc.Arbitrary<A> => {
   const parts = typeof arbitraries === "function" ? arbitraries(subject) : arbitraries
   return fc.record(parts, { noNullPrototype: true }) as unknown as fc.Arbitrary<A>
@@ -171,7 +189,19 @@ export const forAll = <S, A extends object>(
   ...is,
   run: async (subject, options = {}) => {
     const property = fc.property(over(arbitraries, subject), (parts) => checked(holds(subject, parts)))
-    return outcomeOf(fc.check(property, parametersOf(options, is.weight) as fc.Parameters<[A]>))
+    return outcomeOf(fc.check(property, parametersOf(options, is.weight)))
+  },
+  trial: {
+    over: arbitraries as Over<S, object>,
+    cases: (subject) => over(arbitraries, subject),
+    parameters: (options) => parametersOf(options, is.weight),
+    keeps: (subject, parts) => {
+      try {
+        return holds(subject, parts as A) === true
+      } catch {
+        return false
+      }
+    }
   }
 })
 
@@ -184,7 +214,7 @@ export const forAllAsync = <S, A extends object>(
   ...is,
   run: async (subject, options = {}) => {
     const property = fc.asyncProperty(over(arbitraries, subject), async (parts) => checked(await holds(subject, parts)))
-    return outcomeOf(await fc.check(property, parametersOf(options, is.weight) as fc.Parameters<[A]>))
+    return outcomeOf(await fc.check(property, parametersOf(options, is.weight)))
   }
 })
 
@@ -212,7 +242,7 @@ export const everywhere = <S, A extends object>(
 
 /** The same law about what a subject contains or makes: `on(law, ({ quantizer }) => quantizer)`. */
 export const on = <S, T>(law: Law<S>, part: (subject: T) => S): Law<T> => {
-  const { unclaimed, run, ...is } = law
+  const { unclaimed, run, trial: _, ...is } = law
   return {
     ...is,
     ...(unclaimed !== undefined && { unclaimed: (subject: T) => unclaimed(part(subject)) }),

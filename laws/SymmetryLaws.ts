@@ -11,8 +11,7 @@ import * as QuantizerLaw from "./QuantizerLaw.ts"
 import * as Sample from "./Sample.ts"
 import type { Ready } from "./Subject.ts"
 
-const { equal, every, look, onGrid, positionOf, unitsOf } = Look
-const x = (ready: Ready) => ({ x: QuantizerLaw.inputs(ready) })
+const { again, equal, every, look, onGrid, positionOf, unitsOf } = Look
 
 const largest = (values: Float32Array): number => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
 
@@ -26,10 +25,10 @@ export const idempotent: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "where one scale rounds and multiplies, and rounding in float32 cannot lead to another code",
     conditions: [Claims.oneScale, Claims.steady]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const once = look(ready, x)
-    const twice = look(ready, Sample.make(x.shape, once.value))
+    const twice = again(ready, once, x)
     const alike = onGrid(once).filter(
       (i) => once.scale[i] === twice.scale[i] && once.zeroPoint[i] === twice.zeroPoint[i]
     )
@@ -49,10 +48,10 @@ export const requantized: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "of scales that are fixed, or follow the largest magnitude of a symmetric range",
     conditions: [Claims.reproducing, Claims.steady]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const once = look(ready, x)
-    const twice = look(ready, Sample.make(x.shape, once.value))
+    const twice = again(ready, once, x)
     const slack = 2e-6 * largest(once.value.filter(Number.isFinite))
     return every(onGrid(once), once, (i) => {
       const [a, b] = [once.value[i] as number, twice.value[i] as number]
@@ -87,7 +86,7 @@ export const sign: QuantizerLaw.Any = QuantizerLaw.forAll(
     claimed: "of signed formats without a zero-point whose rounding is symmetric",
     conditions: [Claims.symmetric]
   },
-  x,
+  QuantizerLaw.ordinary,
   (ready, { x }) => {
     const { facts } = ready.promised
     const [low, high] = Claims.rangeOf(facts) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]

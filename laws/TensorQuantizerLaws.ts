@@ -10,6 +10,7 @@ import * as SymmetryLaws from "./SymmetryLaws.ts"
 
 export { fewLevels, grid, minifloat, monotone, narrowRange, positiveScale, range, rounding, width } from "./GridLaws.ts"
 export { deterministic, infinite, nan, nothing, reading, shape, traceless } from "./HonestyLaws.ts"
+export { verdicts } from "./QuantizerLaw.ts"
 export { declared as subject, handMade, type Options, resolved, type Subject } from "./Subject.ts"
 export { idempotent, independent, permuting, requantized, scaling, sign, zero } from "./SymmetryLaws.ts"
 

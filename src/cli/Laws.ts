@@ -3,14 +3,13 @@
  *
  * The laws and fast-check are loaded when the command runs, and only then.
  *
- * Room: cli (level 6). Imports: effect, `backend`, `inject`, `quant`, `tensor`, its own room, node:path, node:url; laws dynamically.
+ * Room: cli (level 6). Imports: effect, `inject`, `quant`, `tensor`, its own room, node:path, node:url; laws dynamically.
  */
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Data, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type * as LawsModule from "../../laws/index.ts"
-import * as Backend from "../backend/Backend.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as Catalogue from "../quant/Catalogue.ts"
 import { nearest } from "../tensor/Errors.ts"
@@ -126,17 +125,16 @@ interface Row {
   readonly verdict: Verdict
 }
 
-const tried = (module: Laws, injector: Injector.Any, options: LawsModule.Law.Options) =>
-  Effect.gen(function* () {
-    const { TensorQuantizerLaws, GradientLaws, Law } = module
-    const subject = yield* TensorQuantizerLaws.resolved(TensorQuantizerLaws.subject(injector))
-    return yield* Effect.forEach([...TensorQuantizerLaws.all, ...GradientLaws.all], (law) =>
-      Effect.map(
-        Effect.promise(() => Law.verdict(law, subject, options)),
-        (verdict): Row => ({ law, verdict })
-      )
-    )
-  }).pipe(Effect.scoped, Effect.provide(Backend.layer))
+const tried = (
+  { TensorQuantizerLaws, GradientLaws }: Laws,
+  injector: Injector.Any,
+  options: LawsModule.Law.Options
+) => {
+  const all = [...TensorQuantizerLaws.all, ...GradientLaws.all]
+  return Effect.map(TensorQuantizerLaws.verdicts(all, TensorQuantizerLaws.subject(injector), options), (verdicts) =>
+    verdicts.map((verdict, i): Row => ({ law: all[i] as LawsModule.Law.Statement<never>, verdict }))
+  )
+}
 
 const counted = (rows: ReadonlyArray<Row>, kind: Verdict["kind"]): number =>
   rows.filter(({ verdict }) => verdict.kind === kind).length

@@ -1,12 +1,13 @@
 /**
  * The page `docs/laws.md`: every entry of the catalogue, every law of tensor quantizers, from a run.
  */
-import { Effect } from "effect"
+import { Effect, type ManagedRuntime } from "effect"
 import * as GradientLaws from "../../laws/GradientLaws.ts"
-import * as Law from "../../laws/Law.ts"
+import type * as Law from "../../laws/Law.ts"
 import * as TensorQuantizerLaws from "../../laws/TensorQuantizerLaws.ts"
 import type * as Backend from "../../src/backend/Backend.ts"
 import * as Catalogue from "../../src/quant/Catalogue.ts"
+import type * as Pack from "./Pack.ts"
 
 /** Where the page is. */
 export const file = new URL("../../docs/laws.md", import.meta.url)
@@ -18,11 +19,24 @@ export type Verdicts = ReadonlyArray<Law.Verdict>
 
 /** Runs every law of one entry. */
 export const verdicts = (name: string, options: Law.Options): Effect.Effect<Verdicts, unknown, Backend.Backend> =>
-  Effect.gen(function* () {
-    const entry = Catalogue.entries[name] as (typeof Catalogue.entries)[string]
-    const subject = yield* TensorQuantizerLaws.resolved(TensorQuantizerLaws.subject(entry))
-    return yield* Effect.forEach(laws, (law) => Effect.promise(() => Law.verdict(law, subject, options)))
-  }).pipe(Effect.scoped)
+  Effect.flatMap(
+    TensorQuantizerLaws.resolved(
+      TensorQuantizerLaws.subject(Catalogue.entries[name] as (typeof Catalogue.entries)[string])
+    ),
+    (subject) => TensorQuantizerLaws.verdicts(laws, subject, options)
+  ).pipe(Effect.scoped)
+
+/** The whole catalogue as a pack. */
+export const catalogued = (runtime: ManagedRuntime.ManagedRuntime<Backend.Backend, unknown>): Pack.Any => ({
+  name: "Catalogue",
+  parts: Object.keys(Catalogue.entries).map((subject) => ({
+    subject,
+    rows: async (options) => {
+      const found = await runtime.runPromise(verdicts(subject, options))
+      return laws.map((law, i) => ({ law, subject, verdict: found[i] as Law.Verdict }))
+    }
+  }))
+})
 
 // ---- the page -----------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, ManagedRuntime, type Scope } from "effect"
 import * as Law from "../../laws/Law.ts"
+import * as Verdicts from "../../laws/Verdicts.ts"
 import * as Backend from "../../src/backend/Backend.ts"
 
 /** A subject, and whatever it takes to make it; it is released when its laws have run. */
@@ -18,6 +19,12 @@ export interface Pack<S> {
   readonly good: ReadonlyArray<readonly [name: string, subject: Made<S>, weight?: number | undefined]>
   /** which law notices what, in which subject */
   readonly broken: ReadonlyArray<readonly [law: Law.Law<S>, how: string, subject: Made<S>]>
+  /** what many laws say of a subject at once; `Verdicts.of` if absent */
+  readonly verdicts?: (
+    laws: ReadonlyArray<Law.Law<S>>,
+    subject: S,
+    options: Law.Options
+  ) => Promise<ReadonlyArray<Law.Verdict>>
   /** how many cases the tests try; the broken subjects have at least 300 */
   readonly runs: number
 }
@@ -34,6 +41,18 @@ const run = <A>(program: Effect.Effect<A, unknown, Scope.Scope | Backend.Backend
 export const verdict = <S>(law: Law.Law<S>, subject: Made<S>, options: Law.Options): Promise<Law.Verdict> =>
   run(Effect.flatMap(subject, (made) => Effect.promise(() => Law.verdict(law, made, options))))
 
+/** What all laws of a pack say of one of its good subjects, in their order. */
+export const verdicts = <S>(
+  { laws, verdicts = Verdicts.of }: Pack<S>,
+  [, made, weight]: Pack<S>["good"][number],
+  options: Law.Options & { readonly runs: number }
+): Promise<ReadonlyArray<Law.Verdict>> =>
+  run(
+    Effect.flatMap(made, (subject) =>
+      Effect.promise(() => verdicts(laws, subject, { ...options, runs: weighted(options.runs, weight) }))
+    )
+  )
+
 /** How many runs there are of cases that take so much longer. */
 export const weighted = (runs: number, weight = 1): number => Math.ceil(runs / weight)
 
@@ -44,20 +63,26 @@ export interface Row {
   readonly verdict: Law.Verdict
 }
 
+/** One subject, and all laws of its pack. */
+export interface Part {
+  readonly subject: string
+  readonly rows: (options: Law.Options & { readonly runs: number }) => Promise<ReadonlyArray<Row>>
+}
+
 /** A pack whose subjects are known to itself only. */
 export interface Any {
   readonly name: string
-  readonly rows: (options: Law.Options & { readonly runs: number }, seen: (row: Row) => void) => Promise<void>
+  readonly parts: ReadonlyArray<Part>
 }
 
-/** Runs the laws of a pack of all its good subjects, one after another. */
-export const any = <S>({ name, laws, good }: Pack<S>): Any => ({
-  name,
-  rows: async (options, seen) => {
-    for (const [subject, made, weight] of good)
-      for (const law of laws) {
-        const found = await verdict(law, made, { ...options, runs: weighted(options.runs, weight) })
-        seen({ law, subject, verdict: found })
-      }
-  }
+/** A pack in parts, one for each good subject. */
+export const any = <S>(pack: Pack<S>): Any => ({
+  name: pack.name,
+  parts: pack.good.map((good) => ({
+    subject: good[0],
+    rows: async (options) => {
+      const found = await verdicts(pack, good, options)
+      return pack.laws.map((law, i) => ({ law, subject: good[0], verdict: found[i] as Law.Verdict }))
+    }
+  }))
 })

@@ -131,9 +131,12 @@ const good = [
   "NoneActQuant"
 ]
 
+const laws = [...Laws.all, ...GradientLaws.all]
+
 export const pack: Pack<Subject> = {
   name: "TensorQuantizerLaws",
-  laws: [...Laws.all, ...GradientLaws.all],
+  laws,
+  verdicts: (_, subject, options) => Effect.runPromise(Laws.verdicts(laws, subject, options)),
   good: good.map((name) => [name, resolved(entry(name))]),
   broken: table.map(([law, how, subject]) => [law, how, Effect.succeed(subject)]),
   runs: 40

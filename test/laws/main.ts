@@ -1,71 +1,67 @@
 /**
- * `npm run laws -- [--runs N] [--seed N] [--pack NAME] [--write]`: the long run of every law, of every pack and of the whole catalogue.
+ * `npm run laws -- [--runs N] [--seed N] [--only PATTERN] [--shard I/N] [--from N] [--write]`: the long run of every law, of every pack
+ * and of the whole catalogue.
  *
- * `--write` writes docs/laws.md from what the catalogue kept. Broken laws are printed with their counter-examples, and the exit code is 1.
+ * The run is a list of parts, one subject with all laws of its pack each. `--only` takes those whose name matches, `--shard` every N-th,
+ * `--from` begins at the part with a number, where a run was cut off. Broken laws are printed with their counter-examples, and once more
+ * at the end; the exit code is 1 then. `--write` writes docs/laws.md from what the catalogue kept.
  */
 import { writeFile } from "node:fs/promises"
-import { parseArgs } from "node:util"
-import { Effect, ManagedRuntime } from "effect"
+import { ManagedRuntime } from "effect"
 import * as Law from "../../laws/Law.ts"
 import * as Backend from "../../src/backend/Backend.ts"
 import * as Catalogue from "../../src/quant/Catalogue.ts"
-import { file, laws, page, type Verdicts, verdicts } from "./LawsDocument.ts"
+import { catalogued, file, page, type Verdicts } from "./LawsDocument.ts"
+import type { Row } from "./Pack.ts"
 import { packs } from "./Packs.ts"
+import { chosen, type Plan, parsed } from "./Plan.ts"
 
-const { values } = parseArgs({
-  options: {
-    runs: { type: "string", default: "100" },
-    seed: { type: "string", default: "0" },
-    pack: { type: "string" },
-    write: { type: "boolean", default: false }
-  }
-})
-const whole = (name: "runs" | "seed", least: number): number => {
-  const number = Number(values[name])
-  if (Number.isInteger(number) && number >= least) return number
-  console.error(`--${name} is "${values[name]}": it must be a whole number of at least ${least}`)
+const fail = (reason: string): never => {
+  console.error(reason)
   process.exit(2)
 }
-const options = { runs: whole("runs", 1), seed: whole("seed", -(2 ** 31)) }
-const wanted = (name: string): boolean => values.pack === undefined || values.pack === name
-const catalogue = "Catalogue"
-const known = [...packs.map(({ name }) => name), catalogue]
-if (values.pack !== undefined && !known.includes(values.pack)) {
-  console.error(`there is no pack "${values.pack}"; the packs are ${known.join(", ")}`)
-  process.exit(2)
-}
+const runtime = ManagedRuntime.make(Backend.layer)
+const all = [...packs, catalogued(runtime)].flatMap(({ name, parts }) =>
+  parts.map((part) => ({ ...part, name: `${name}: ${part.subject}` }))
+)
+const read = parsed(process.argv.slice(2))
+const plan: Plan = typeof read === "string" ? fail(read) : read
+const picked = chosen(plan, all)
+const parts = typeof picked === "string" ? fail(picked) : picked
+const catalogue = Object.keys(Catalogue.entries)
+if (plan.write && catalogue.some((name) => !parts.some(({ part }) => part.name === `Catalogue: ${name}`)))
+  fail("--write writes of the whole catalogue: leave out --shard and --from, or take --only ^Catalogue")
 
-const counts = { kept: 0, runs: 0, unclaimed: 0, broken: 0 }
-const count = (law: Law.Statement<never>, subject: string, verdict: Law.Verdict): void => {
-  if (verdict.kind === "kept") {
-    counts.kept++
-    counts.runs += verdict.runs
-  } else if (verdict.kind === "not claimed") counts.unclaimed++
-  else {
-    counts.broken++
-    console.log(new Law.LawBroken({ law, subject, broken: verdict }).message)
+const counts = { kept: 0, runs: 0, unclaimed: 0 }
+const broken: Array<string> = []
+const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
+const counted = (name: string, rows: ReadonlyArray<Row>): number => {
+  for (const { law, verdict } of rows) {
+    if (verdict.kind === "kept") {
+      counts.kept++
+      counts.runs += verdict.runs
+    } else if (verdict.kind === "not claimed") counts.unclaimed++
+    else {
+      broken.push(`${name}: ${law.name}`)
+      console.log(new Law.LawBroken({ law, subject: name, broken: verdict }).message)
+    }
   }
+  return rows.filter(({ verdict }) => verdict.kind === "kept").length
 }
 
 const started = performance.now()
-const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(0)} s`
-console.log(`${options.runs} runs of each law, seed ${options.seed}`)
-for (const pack of packs)
-  if (wanted(pack.name)) {
-    await pack.rows(options, ({ law, subject, verdict }) => count(law, subject, verdict))
-    console.log(`${pack.name}: ${counts.kept} kept so far, ${seconds()}`)
-  }
-if (wanted(catalogue)) {
-  const runtime = ManagedRuntime.make(Backend.layer)
-  const found: Record<string, Verdicts> = {}
-  for (const name of Object.keys(Catalogue.entries)) {
-    found[name] = await runtime.runPromise(Effect.orDie(verdicts(name, options)))
-    for (const [i, verdict] of found[name].entries()) count(laws[i] as Law.Statement<never>, name, verdict)
-  }
-  console.log(`${catalogue}: ${counts.kept} kept so far, ${seconds()}`)
-  if (values.write) await writeFile(file, page(found))
+const found: Record<string, Verdicts> = {}
+console.log(`${plan.runs} runs of each law, seed ${plan.seed}; ${parts.length} of ${all.length} parts`)
+for (const { number, part } of parts) {
+  const since = performance.now()
+  const rows = await part.rows({ runs: plan.runs, seed: plan.seed })
+  const kept = counted(part.name, rows)
+  found[part.subject] = rows.map(({ verdict }) => verdict)
+  console.log(`${String(number).padStart(3)}/${all.length}  ${part.name}  ${kept} kept, ${seconds(since)}`)
 }
+if (plan.write) await writeFile(file, page(found))
+for (const one of broken) console.log(`broken  ${one}`)
 console.log(
-  `laws: ${counts.kept} kept in ${counts.runs} cases, ${counts.unclaimed} not claimed, ${counts.broken} broken, ${seconds()}`
+  `laws: ${counts.kept} kept in ${counts.runs} cases, ${counts.unclaimed} not claimed, ${broken.length} broken, ${seconds(started)}`
 )
-process.exit(counts.broken === 0 ? 0 : 1)
+process.exit(broken.length === 0 ? 0 : 1)

@@ -15,10 +15,11 @@ export interface Broken {
 }
 export type Judgement = { readonly broken: Broken } | { readonly kept: number }
 
-class Found extends Error {
-  constructor(readonly broken: Broken) {
-    super(broken.law)
-  }
+const brokenIn = (pack: string, rows: ReadonlyArray<Row>): Broken | undefined => {
+  const row = rows.find(({ verdict }) => verdict.kind === "broken")
+  if (row?.verdict.kind !== "broken") return undefined
+  const { counterexample, reason } = row.verdict
+  return { law: row.law.name, pack, subject: row.subject, counterexample, reason }
 }
 
 const judged = async (runs: number, names: ReadonlyArray<string>): Promise<Judgement> => {
@@ -26,20 +27,12 @@ const judged = async (runs: number, names: ReadonlyArray<string>): Promise<Judge
   for (const name of names) {
     const pack = packs.find((one) => one.name === name)
     if (pack === undefined) throw new Error(`there is no pack ${name}`)
-    const seen = ({ law, subject, verdict }: Row): void => {
-      if (verdict.kind === "kept") count.kept++
-      if (verdict.kind !== "broken") return
-      const { counterexample, reason } = verdict
-      throw new Found({ law: law.name, pack: name, subject, counterexample, reason })
+    for (const part of pack.parts) {
+      const rows = await part.rows({ runs, seed: 0 })
+      const broken = brokenIn(name, rows)
+      if (broken !== undefined) return { broken }
+      count.kept += rows.filter(({ verdict }) => verdict.kind === "kept").length
     }
-    const found = await pack.rows({ runs, seed: 0 }, seen).then(
-      () => undefined,
-      (cause) => {
-        if (cause instanceof Found) return cause.broken
-        throw cause
-      }
-    )
-    if (found !== undefined) return { broken: found }
   }
   return count
 }
