@@ -5,14 +5,17 @@
  * `split(random, 3)`. All arithmetic is integer or IEEE-exact (`+ - * / sqrt`; the logarithm is our own), so a seed gives the same
  * bits in every engine.
  *
- * Room: tensor (level 0). Imports: nothing.
- * Sources: generator xoroshiro128+ with the shifts 24, 16 and 37, Blackman and Vigna 2018, arXiv:1805.01407; hash for seeds and labels
+ * Room: tensor (level 0). Imports: pure-rand only.
+ * Sources: generator xoroshiro128+, Blackman and Vigna 2018, arXiv:1805.01407 (as in pure-rand); hash for seeds and labels
  * MurmurHash3, Appleby 2011, public domain; normal numbers by the polar method, Marsaglia and Bray 1964, SIAM Review 6(3).
  */
+import { uniformInt } from "pure-rand/distribution/uniformInt"
+import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus"
+import type { RandomGenerator } from "pure-rand/types/RandomGenerator"
 
 // ---- model --------------------------------------------------------------------------------------------------
 
-/** A stream of random numbers, as data: it can be compared, stored and sent. Two words of 64 bits, the upper half of each first. */
+/** A stream of random numbers, as data: it can be compared, stored and sent. */
 export interface Random {
   readonly state: readonly [number, number, number, number]
 }
@@ -56,54 +59,30 @@ const finish = (hash: number): number => {
 
 // ---- draws --------------------------------------------------------------------------------------------------
 
-/** Answers the next 32 bits at each call, as an integer from -2^31 on: the lower half of the sum of both words. */
-type Generator = () => number
-
 /** A private, mutable copy for one bulk draw. */
-const generator = ({ state: [upper0, lower0, upper1, lower1] }: Random): Generator => {
-  let [a, b, c, d] = [upper0, lower0, upper1, lower1]
-  return () => {
-    const sum = (b + d) | 0
-    const upper = a ^ c
-    const lower = b ^ d
-    const turned = (a << 24) | (b >>> 8)
-    b = (b << 24) ^ (a >>> 8) ^ lower ^ (lower << 16)
-    a = turned ^ upper ^ ((upper << 16) | (lower >>> 16))
-    c = (lower << 5) | (upper >>> 27)
-    d = (upper << 5) | (lower >>> 27)
-    return sum
-  }
-}
+const generator = (random: Random): RandomGenerator => xoroshiro128plusFromState(random.state)
 
 /** The upper 24 bits, a multiple of 2^-24 in [0, 1): the lowest bits of xoroshiro128+ are its weakest. */
-const unit = (next: Generator): number => (next() >>> 8) * 2 ** -24
-
-/** A whole number in [0, size), size at most 2^32: what lies beyond the last whole multiple of the size is drawn again. */
-const below = (next: Generator, size: number): number => {
-  const end = 2 ** 32 - (2 ** 32 % size)
-  let drawn = next() + 2 ** 31
-  while (drawn >= end) drawn = next() + 2 ** 31
-  return drawn % size
-}
+const unit = (source: RandomGenerator): number => (source.next() >>> 8) * 2 ** -24
 
 /**
  * `length` numbers, each equally likely anywhere in [from, to): multiples of `(to - from) * 2^-24` above `from`, rounded to
  * float32 (which may round the last of them up to `to` itself, unless `from` is 0 and `to` a power of two).
  */
 export const uniform = (random: Random, length: number, from: number, to: number): Float32Array => {
-  const next = generator(random)
+  const source = generator(random)
   const values = new Float32Array(length)
-  for (let i = 0; i < length; i++) values[i] = from + (to - from) * unit(next)
+  for (let i = 0; i < length; i++) values[i] = from + (to - from) * unit(source)
   return values
 }
 
 /** `length` numbers of the normal distribution with the given mean and standard deviation, no further than 8 std from the mean. */
 export const normal = (random: Random, length: number, mean: number, std: number): Float32Array => {
-  const next = generator(random)
+  const source = generator(random)
   const values = new Float32Array(length)
   for (let i = 0; i < length; ) {
-    const x = 2 * unit(next) - 1
-    const y = 2 * unit(next) - 1
+    const x = 2 * unit(source) - 1
+    const y = 2 * unit(source) - 1
     const square = x * x + y * y
     if (square > 0 && square < 1) {
       const radius = std * Math.sqrt((-2 * logarithm(square)) / square)
@@ -116,16 +95,16 @@ export const normal = (random: Random, length: number, mean: number, std: number
 
 /** `length` whole numbers, each equally likely in [from, to), without bias; -2^31 <= from < to <= 2^31. */
 export const integers = (random: Random, length: number, from: number, to: number): Int32Array => {
-  const next = generator(random)
-  return Int32Array.from({ length }, () => from + below(next, to - from))
+  const source = generator(random)
+  return Int32Array.from({ length }, () => uniformInt(source, from, to - 1))
 }
 
 /** The numbers 0 .. n-1 in an order drawn from all n! equally (Fisher and Yates; Durstenfeld 1964, CACM 7(7)). */
 export const permutation = (random: Random, n: number): Uint32Array => {
-  const next = generator(random)
+  const source = generator(random)
   const order = Uint32Array.from({ length: n }, (_, i) => i)
   for (let i = n - 1; i > 0; i--) {
-    const j = below(next, i + 1)
+    const j = uniformInt(source, 0, i)
     const taken = order[i] ?? 0
     order[i] = order[j] ?? 0
     order[j] = taken

@@ -32,7 +32,8 @@ const packages = [
   "@tensorflow/tfjs-core",
   "effect",
   "onnxruntime-web",
-  "protobufjs"
+  "protobufjs",
+  "pure-rand"
 ]
 
 /** What the pages need of the application. */

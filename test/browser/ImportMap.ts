@@ -14,7 +14,9 @@ const files: Readonly<Record<string, string>> = {
   breve: "breve/dist/src/index.js",
   "breve/wasm": "breve/dist/src/backend/Wasm.js",
   effect: "effect/dist/index.js",
-  "onnxruntime-web/wasm": "onnxruntime-web/dist/ort.wasm.bundle.min.mjs"
+  "onnxruntime-web/wasm": "onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
+  "pure-rand/distribution/uniformInt": "pure-rand/lib/esm/distribution/uniformInt.js",
+  "pure-rand/generator/xoroshiro128plus": "pure-rand/lib/esm/generator/xoroshiro128plus.js"
 }
 
 /** Modules of effect that it or breve imports by their own names. */

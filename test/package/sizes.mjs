@@ -40,7 +40,7 @@ const cases = [
     budget: 28_000,
     without: ["/laws/", "/exchange/", "/train/", "/backend/"]
   },
-  { name: "the whole library", code: 'export * from "breve"', budget: 210_000, without: ["/laws/", "/cli/Report"] },
+  { name: "the whole library", code: 'export * from "breve"', budget: 220_000, without: ["/laws/", "/cli/Report"] },
   {
     name: "a law of one's own",
     code: 'import { Arbitrary, Law } from "breve/laws"; export const law = Law.forAll({ name: "", states: "" }, { x: Arbitrary.tensor() }, () => true)',
