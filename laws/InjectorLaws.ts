@@ -8,7 +8,7 @@
 import { Effect, Equal, Result } from "effect"
 import * as fc from "fast-check"
 import * as Injector from "../src/inject/Injector.ts"
-import type { ResolutionError } from "../src/tensor/Errors.ts"
+import type { ResolutionError } from "../src/tensor/WiringErrors.ts"
 import { attributesOf, injectorOf, name, names, type Part, reading, renamed, table } from "./InjectorTable.ts"
 import * as Law from "./Law.ts"
 

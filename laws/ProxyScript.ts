@@ -12,8 +12,8 @@ import type { TensorQuantizer } from "../src/core/TensorQuantizer.ts"
 import * as Injector from "../src/inject/Injector.ts"
 import * as Cell from "../src/proxy/Cell.ts"
 import * as QuantProxy from "../src/proxy/QuantProxy.ts"
-import type { ResolutionError } from "../src/tensor/Errors.ts"
 import * as LeasedRef from "../src/tensor/LeasedRef.ts"
+import type { ResolutionError } from "../src/tensor/WiringErrors.ts"
 
 // ---- subjects -----------------------------------------------------------------------------------------------
 

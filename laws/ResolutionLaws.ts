@@ -10,7 +10,7 @@
 import { Effect, Exit, Fiber, Result, Scope } from "effect"
 import * as fc from "fast-check"
 import * as Injector from "../src/inject/Injector.ts"
-import type { ResolutionError } from "../src/tensor/Errors.ts"
+import type { ResolutionError } from "../src/tensor/WiringErrors.ts"
 import { type Entry, name, reading, table } from "./InjectorTable.ts"
 import * as Law from "./Law.ts"
 import {

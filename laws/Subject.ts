@@ -14,8 +14,9 @@ import type { Module } from "../src/core/Module.ts"
 import type { External, Quantized, TensorQuantizer } from "../src/core/TensorQuantizer.ts"
 import * as Injector from "../src/inject/Injector.ts"
 import * as Catalogue from "../src/quant/Catalogue.ts"
-import type { BackendUnavailable, ResolutionError } from "../src/tensor/Errors.ts"
+import type { BackendUnavailable } from "../src/tensor/RuntimeErrors.ts"
 import * as Tree from "../src/tensor/Tree.ts"
+import type { ResolutionError } from "../src/tensor/WiringErrors.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 

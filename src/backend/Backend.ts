@@ -5,7 +5,7 @@
  * Room: backend (level 1). Imports: effect, `tensor`, and the packages of the backends dynamically.
  */
 import { Effect, type Layer } from "effect"
-import type { BackendUnavailable } from "../tensor/Errors.ts"
+import type { BackendUnavailable } from "../tensor/RuntimeErrors.ts"
 import * as Start from "./Start.ts"
 
 export { Backend, type Binary, type Name, type Paths, type WasmOptions } from "./Start.ts"

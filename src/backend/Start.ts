@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Context, Effect, Layer, Option, Semaphore } from "effect"
-import { BackendUnavailable } from "../tensor/Errors.ts"
+import { BackendUnavailable } from "../tensor/RuntimeErrors.ts"
 import * as Gradients from "./Gradients.ts"
 import * as Kernels from "./Kernels.ts"
 import * as Override from "./Override.ts"

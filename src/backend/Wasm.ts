@@ -5,7 +5,7 @@
  */
 import * as wasm from "@tensorflow/tfjs-backend-wasm"
 import { Effect, type Layer } from "effect"
-import type { BackendUnavailable } from "../tensor/Errors.ts"
+import type { BackendUnavailable } from "../tensor/RuntimeErrors.ts"
 import * as Start from "./Start.ts"
 
 export { Backend, type Binary, type Paths, type WasmOptions } from "./Start.ts"

@@ -6,7 +6,7 @@
 import { Effect, FileSystem, Path, Result } from "effect"
 import * as Dataset from "../exchange/Dataset.ts"
 import * as Idx from "../exchange/Idx.ts"
-import { MalformedFile } from "../tensor/Errors.ts"
+import { MalformedFile } from "../tensor/FileErrors.ts"
 
 /** Images to learn from and images to be judged by. */
 export interface Split {

@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import { type Floats, OnnxRuntime, type Session } from "../exchange/OnnxRuntime.ts"
-import type { RuntimeFailed } from "../tensor/Errors.ts"
+import type { RuntimeFailed } from "../tensor/RuntimeErrors.ts"
 
 /** Medians in milliseconds. */
 export interface Latency {

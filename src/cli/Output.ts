@@ -5,10 +5,10 @@
  * aside until the last one is in place and put back if one fails. A failure or an interruption leaves everything as it was,
  * including directories that did not exist.
  *
- * Room: cli (level 6). Imports: effect, tensor/Errors.
+ * Room: cli (level 6). Imports: effect, the errors of `tensor`.
  */
 import { Effect, Exit, FileSystem, Path, type PlatformError } from "effect"
-import { OutputFailed } from "../tensor/Errors.ts"
+import { OutputFailed } from "../tensor/FileErrors.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 

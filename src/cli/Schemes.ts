@@ -11,7 +11,7 @@ import type { Module } from "../core/Module.ts"
 import { ParameterScaling } from "../core/Scaling.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as ScaledInt from "../quant/ScaledInt.ts"
-import { nearest } from "../tensor/Errors.ts"
+import { nearest } from "../tensor/Nearest.ts"
 import type { Widths } from "./Pieces.ts"
 
 /** How a network is quantized. */

@@ -4,7 +4,7 @@
  * Room: core (level 2). Imports: tfjs, `tensor`, `./Brick.ts`.
  */
 import type * as tf from "@tensorflow/tfjs-core"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Brick from "./Brick.ts"
 
 /** Chooses between the float value `x` and the quantized value `y`. */

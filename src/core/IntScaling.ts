@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as Range from "../op/Range.ts"
 import * as Constant from "../tensor/Constant.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import { type BitWidth, positive } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 

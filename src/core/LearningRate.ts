@@ -7,7 +7,7 @@
  * Room: core (level 2). Imports: effect, `tensor`. Laws: test/core/LearningRate.test.ts.
  */
 import { dual } from "effect/Function"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Brick from "./Brick.ts"
 import * as Search from "./Search.ts"
 import type { Statistic } from "./Statistic.ts"

@@ -8,7 +8,7 @@
  * Room: core (level 2). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: test/train/Optimizer.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as LearningRate from "./LearningRate.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

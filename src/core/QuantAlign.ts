@@ -8,8 +8,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
 import * as FakeQuant from "../op/FakeQuant.ts"
 import * as SignQuant from "../op/SignQuant.ts"
-import { FormatMismatch, ShapeMismatch } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
+import { FormatMismatch } from "../tensor/QuantTensorErrors.ts"
 import { boundsOf, fitsInto, isBinary } from "./QuantGrid.ts"
 import {
   dequantized,

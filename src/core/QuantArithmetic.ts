@@ -9,8 +9,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
 import { exp2 } from "../op/PowerOfTwo.ts"
 import * as Sign from "../op/Sign.ts"
-import type { ScaleMismatch, ShapeMismatch, UnsupportedZeroPoint } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
+import type { ShapeMismatch } from "../tensor/LayerErrors.ts"
+import type { ScaleMismatch, UnsupportedZeroPoint } from "../tensor/QuantTensorErrors.ts"
 import { bothIntegral, plain, scaleMismatch, shapeMismatch, zeroPointOf } from "./QuantScale.ts"
 import {
   around,

@@ -7,9 +7,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
 import * as Minifloat from "../op/Minifloat.ts"
 import * as Round from "../op/Round.ts"
-import { InvalidQuantTensor } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Host from "../tensor/Host.ts"
+import { InvalidQuantTensor } from "../tensor/QuantTensorErrors.ts"
 import { isQuantTensor, type QuantTensor, shared, type Value } from "./QuantValue.ts"
 
 /** How far from a whole number of steps a value may lie: sums of many products in float32 are not exact. */

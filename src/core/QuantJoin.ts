@@ -6,7 +6,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
-import { FormatMismatch, type ScaleMismatch, ShapeMismatch } from "../tensor/Errors.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
+import { FormatMismatch, type ScaleMismatch } from "../tensor/QuantTensorErrors.ts"
 import * as Grid from "./QuantGrid.ts"
 import * as Parts from "./QuantParts.ts"
 import * as Scale from "./QuantScale.ts"

@@ -4,9 +4,10 @@
  * Room: core (level 2). Imports: tfjs, `tensor`, `./QuantValue.ts`. Laws: test/core/QuantTensorArithmetic.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { ScaleMismatch, ShapeMismatch, type Side, UnsupportedZeroPoint } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
 import * as Host from "../tensor/Host.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
+import { ScaleMismatch, type Side, UnsupportedZeroPoint } from "../tensor/QuantTensorErrors.ts"
 import { dequantized, isIntegral, isQuantTensor, type Operand, type QuantTensor, shapeOf } from "./QuantValue.ts"
 
 // ---- comparing ----------------------------------------------------------------------------------------------

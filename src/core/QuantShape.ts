@@ -7,7 +7,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Result } from "effect"
-import { ShapeMismatch } from "../tensor/Errors.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as Parts from "./QuantParts.ts"
 import { dequantized, isQuantTensor, owned, shapeOf, type Value } from "./QuantValue.ts"
 

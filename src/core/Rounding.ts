@@ -8,7 +8,7 @@ import * as Injector from "../inject/Injector.ts"
 import type * as FakeQuant from "../op/FakeQuant.ts"
 import * as Round from "../op/Round.ts"
 import * as StochasticRound from "../op/StochasticRound.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Random from "../tensor/Random.ts"
 import * as Brick from "./Brick.ts"
 

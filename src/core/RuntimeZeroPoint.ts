@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import { magnitudeRising } from "../op/Sign.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Brick from "./Brick.ts"
 import * as RunningStatistic from "./RunningStatistic.ts"
 import * as ScaleShift from "./ScaleShift.ts"

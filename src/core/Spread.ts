@@ -8,7 +8,7 @@ import * as Injector from "../inject/Injector.ts"
 import { klThreshold } from "../op/Histogram.ts"
 import * as Percentile from "../op/Percentile.ts"
 import { meanSigmaStd } from "../op/Statistic.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Brick from "./Brick.ts"
 import { AbsMax, make, over, reduction, type Statistic, zero } from "./Reducing.ts"
 

@@ -4,8 +4,8 @@
  * Room: core (level 2). Imports: tfjs, `tensor`, `./Brick.ts`, `./View.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { MissingInput } from "../tensor/Errors.ts"
 import * as Host from "../tensor/Host.ts"
+import { MissingInput } from "../tensor/LayerErrors.ts"
 import type * as Brick from "./Brick.ts"
 import type { View } from "./View.ts"
 

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as SignQuant from "../op/SignQuant.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import * as Delay from "./Delay.ts"

@@ -6,7 +6,7 @@
 import type * as tf from "@tensorflow/tfjs-core"
 import * as Injector from "../inject/Injector.ts"
 import * as ViewOp from "../op/View.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import { axisOf } from "../tensor/Slices.ts"
 import * as Brick from "./Brick.ts"
 

@@ -12,15 +12,11 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
-import {
-  type AccumulatorOverflow,
-  ForeignModel,
-  type MalformedFile,
-  type NotExportable,
-  type RuntimeFailed,
-  ShapeMismatch
-} from "../tensor/Errors.ts"
+import type { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
+import { ForeignModel, type MalformedFile } from "../tensor/FileErrors.ts"
 import * as Host from "../tensor/Host.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
+import type { RuntimeFailed } from "../tensor/RuntimeErrors.ts"
 import * as Agreement from "./Agreement.ts"
 import * as Graph from "./Graph.ts"
 import * as IntegerNetwork from "./IntegerNetwork.ts"

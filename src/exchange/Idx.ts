@@ -8,7 +8,7 @@
  * Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats".
  */
 import { Effect, Result } from "effect"
-import { MalformedFile } from "../tensor/Errors.ts"
+import { MalformedFile } from "../tensor/FileErrors.ts"
 import type { Dataset } from "./Dataset.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

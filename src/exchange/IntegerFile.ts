@@ -8,7 +8,7 @@
  * Room: exchange (level 5). Imports: effect, `tensor`, its own room. Laws: test/exchange/IntegerFile.test.ts.
  */
 import { Result, Schema } from "effect"
-import { MalformedFile } from "../tensor/Errors.ts"
+import { MalformedFile } from "../tensor/FileErrors.ts"
 import * as Stored from "../tensor/Stored.ts"
 import * as Bounds from "./IntegerBounds.ts"
 import type * as Program from "./IntegerProgram.ts"

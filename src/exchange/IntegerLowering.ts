@@ -5,7 +5,7 @@
  * Room: exchange (level 5). Imports: `tensor`, `./Graph.ts`, `./GraphConstants.ts`, `./IntegerBounds.ts`, `./IntegerProgram.ts`.
  * Laws: test/exchange/IntegerNetwork.test.ts.
  */
-import { AccumulatorOverflow, NotExportable } from "../tensor/Errors.ts"
+import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
 import * as Graph from "./Graph.ts"
 import * as GraphConstants from "./GraphConstants.ts"
 import * as Bounds from "./IntegerBounds.ts"

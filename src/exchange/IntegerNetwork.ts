@@ -6,7 +6,8 @@
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import { AccumulatorOverflow, NotExportable, ShapeMismatch } from "../tensor/Errors.ts"
+import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as GraphConstants from "./GraphConstants.ts"
 import * as Executor from "./IntegerExecutor.ts"
 import * as Lowering from "./IntegerLowering.ts"

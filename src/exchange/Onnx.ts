@@ -9,7 +9,7 @@
  */
 import { Effect } from "effect"
 import * as Layer from "../nn/Layer.ts"
-import { NotExportable } from "../tensor/Errors.ts"
+import { NotExportable } from "../tensor/ExportErrors.ts"
 import * as OnnxFloat from "./OnnxFloat.ts"
 import * as OnnxLowering from "./OnnxLowering.ts"
 import type * as OnnxModel from "./OnnxModel.ts"

@@ -8,7 +8,7 @@
  * `./OnnxRuntime.ts`. Laws: test/exchange/OnnxEvaluator.test.ts.
  */
 import { Effect, Layer } from "effect"
-import { RuntimeFailed } from "../tensor/Errors.ts"
+import { RuntimeFailed } from "../tensor/RuntimeErrors.ts"
 import * as OnnxArrays from "./OnnxArrays.ts"
 import type * as OnnxModel from "./OnnxModel.ts"
 import * as OnnxNodes from "./OnnxNodes.ts"

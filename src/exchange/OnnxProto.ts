@@ -5,7 +5,7 @@
  * Laws: test/exchange/OnnxProto.test.ts.
  */
 import { Effect } from "effect"
-import { MalformedFile } from "../tensor/Errors.ts"
+import { MalformedFile } from "../tensor/FileErrors.ts"
 import * as OnnxModel from "./OnnxModel.ts"
 import { attributeTypes } from "./OnnxSchema.ts"
 import * as Protobuf from "./Protobuf.ts"

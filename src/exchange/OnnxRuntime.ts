@@ -5,7 +5,7 @@
  * Room: exchange (level 5). Imports: effect, `tensor`, and the package dynamically. Laws: test/exchange/OnnxRuntime.test.ts.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
-import { RuntimeFailed, RuntimeUnavailable } from "../tensor/Errors.ts"
+import { RuntimeFailed, RuntimeUnavailable } from "../tensor/RuntimeErrors.ts"
 
 // ---- the service --------------------------------------------------------------------------------------------
 

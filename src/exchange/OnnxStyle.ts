@@ -3,7 +3,7 @@
  *
  * Room: exchange (level 5). Imports: `tensor`, `./Graph.ts`, `./OnnxBuilder.ts` types. Laws: test/exchange/Onnx.test.ts.
  */
-import { NotExportable } from "../tensor/Errors.ts"
+import { NotExportable } from "../tensor/ExportErrors.ts"
 import * as Graph from "./Graph.ts"
 import type { Builder } from "./OnnxBuilder.ts"
 

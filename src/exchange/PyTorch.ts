@@ -12,10 +12,12 @@ import type { Stateful } from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
 import * as Origin from "../proxy/Origin.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { type MissingKeys, type ResolutionError, ShapeMismatch, type UnexpectedKeys } from "../tensor/Errors.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import type { MissingKeys, UnexpectedKeys } from "../tensor/StateErrors.ts"
 import type * as Stored from "../tensor/Stored.ts"
 import * as StoredView from "../tensor/StoredView.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Names from "./PyTorchNames.ts"
 
 // ---- looking up ---------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
-import { InvalidOptions, MalformedFile, type UnreadableValues } from "../tensor/Errors.ts"
+import { MalformedFile, type UnreadableValues } from "../tensor/FileErrors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Stored from "../tensor/Stored.ts"
 import * as JsonText from "./JsonText.ts"
 

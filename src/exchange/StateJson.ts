@@ -6,7 +6,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
-import { MalformedFile, type UnreadableValues } from "../tensor/Errors.ts"
+import { MalformedFile, type UnreadableValues } from "../tensor/FileErrors.ts"
 import * as Stored from "../tensor/Stored.ts"
 import * as Decimals from "./Decimals.ts"
 import * as JsonText from "./JsonText.ts"

@@ -6,7 +6,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core"
 import type { Call, Use } from "../nn/Calls.ts"
-import { NotExportable } from "../tensor/Errors.ts"
+import { NotExportable } from "../tensor/ExportErrors.ts"
 import type * as Graph from "./Graph.ts"
 import { ontoGrid, operationOf, ownOf, quantizing, refusal } from "./TraceOperations.ts"
 

@@ -3,7 +3,8 @@
  *
  * Room: inject (level 1). Imports: the errors of `tensor`, `./Plan.ts`, `./Binding.ts`.
  */
-import { CircularDependency, MissingDependency, nearest } from "../tensor/Errors.ts"
+import { nearest } from "../tensor/Nearest.ts"
+import { CircularDependency, MissingDependency } from "../tensor/WiringErrors.ts"
 import type { Spec } from "./Binding.ts"
 import { type Compiled, compile, type Plan, type Source } from "./Plan.ts"
 

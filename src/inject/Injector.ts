@@ -15,7 +15,7 @@ import {
   type ConstructionFailed,
   InvalidDependency,
   type ResolutionError
-} from "../tensor/Errors.ts"
+} from "../tensor/WiringErrors.ts"
 import { contentOf } from "./Frame.ts"
 import { InjectorId, isSource, type Source } from "./Plan.ts"
 import { resolution } from "./Resolution.ts"

@@ -4,7 +4,8 @@
  * Room: inject (level 1). Imports: effect, the errors of `tensor`, its own room.
  */
 import type { Effect } from "effect"
-import { nearest, type ResolutionError } from "../tensor/Errors.ts"
+import { nearest } from "../tensor/Nearest.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import type { Spec } from "./Binding.ts"
 import type { Frame } from "./Frame.ts"
 import { isSource, type Source, specOf, UNSET } from "./Plan.ts"

@@ -7,14 +7,14 @@
  * Room: inject (level 1). Imports: effect, the errors of `tensor`, `./Frame.ts`, `./Plan.ts`, `./Binding.ts`. Laws: laws/InjectorLaws.ts.
  */
 import { Context, Effect, Option, Scope } from "effect"
+import { nearest } from "../tensor/Nearest.ts"
 import {
   CircularDependency,
   ConstructionFailed,
   InvalidDependency,
   MissingDependency,
-  nearest,
   type ResolutionError
-} from "../tensor/Errors.ts"
+} from "../tensor/WiringErrors.ts"
 import { isBinding, type Spec, specOfBinding } from "./Binding.ts"
 import {
   circular,

@@ -10,7 +10,7 @@
  *
  * Room: inject (level 1). Imports: the errors of `tensor`.
  */
-import type { MissingDependency } from "../tensor/Errors.ts"
+import type { MissingDependency } from "../tensor/WiringErrors.ts"
 
 // `any` stands here for "every type argument": these are patterns to match against, not holes in values.
 // biome-ignore-start lint/suspicious/noExplicitAny: patterns of conditional types

@@ -12,19 +12,12 @@ import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import type * as Injector from "../inject/Injector.ts"
 import * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy, Slot } from "../proxy/QuantProxy.ts"
-import {
-  FormatMismatch,
-  InvalidOptions,
-  MissingInput,
-  type ResolutionError,
-  ScaleMismatch,
-  ShapeMismatch,
-  UnknownSign,
-  UnsupportedZeroPoint,
-  within
-} from "../tensor/Errors.ts"
+import { InvalidOptions, MissingInput, ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import { within } from "../tensor/Place.ts"
+import { FormatMismatch, ScaleMismatch, UnknownSign, UnsupportedZeroPoint } from "../tensor/QuantTensorErrors.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import type { Form } from "./Form.ts"
 import { evaluation, type Mode, mayBePlain, skips } from "./Mode.ts"
 

@@ -8,7 +8,7 @@ import type { Module } from "../core/Module.ts"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as QuantProxy from "../proxy/QuantProxy.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 
 /** Overrides of attributes, for this layer alone. */
 export type Overrides = Injector.Attributes

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import type * as Injector from "../inject/Injector.ts"
 import type * as QuantProxy from "../proxy/QuantProxy.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import type * as Layer from "./Layer.ts"
 import * as Slot from "./Slot.ts"
 

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
-import type { InvalidOptions } from "../tensor/Errors.ts"
+import type { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Normalization from "./Normalization.ts"
 
 export interface Options {

@@ -5,8 +5,8 @@
  * Room: op (level 1). Imports: tfjs-core, `tensor`, `op`. Laws: test/op/Convolution.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { ShapeMismatch } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import { composition, type Options } from "./ConvolutionComposition.ts"
 import * as ConvolutionShape from "./ConvolutionShape.ts"
 import * as Linalg from "./Linalg.ts"

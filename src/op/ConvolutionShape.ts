@@ -5,8 +5,8 @@
  * test/op/ConvolutionTransposed.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { ShapeMismatch } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as Linalg from "./Linalg.ts"
 
 /** Names of the axes of an image, by how many it has. */

@@ -5,8 +5,8 @@
  * Room: op (level 1). Imports: tfjs-core, `tensor`. Laws: test/op/Gather.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { InvalidOptions, ShapeMismatch } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
+import { InvalidOptions, ShapeMismatch } from "../tensor/LayerErrors.ts"
 
 // ---- kernels, and the definition ----------------------------------------------------------------------------
 

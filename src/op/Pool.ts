@@ -5,8 +5,8 @@
  * Room: op (level 1). Imports: tfjs-core, `tensor`, `./Convolution.ts`, `./Window.ts`. Laws: test/op/Pool.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
-import { ShapeMismatch } from "../tensor/Errors.ts"
 import * as Gradient from "../tensor/Gradient.ts"
+import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as Convolution from "./Convolution.ts"
 import * as Window from "./Window.ts"
 

@@ -10,8 +10,8 @@ import { Effect, MutableRef, type Scope } from "effect"
 import type { Module, Modules } from "../core/Module.ts"
 import type { TensorQuantizer } from "../core/TensorQuantizer.ts"
 import * as Injector from "../inject/Injector.ts"
-import type { ResolutionError } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Cell from "./Cell.ts"
 
 /** Which tensor of a layer a proxy quantizes. */

@@ -10,13 +10,9 @@ import { Effect } from "effect"
 import * as Calls from "../nn/Calls.ts"
 import type * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import {
-  InvalidOptions,
-  type NoCalibrationData,
-  type NonFiniteActivations,
-  type NonFiniteWeights,
-  type ResolutionError
-} from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
+import type { NoCalibrationData, NonFiniteActivations, NonFiniteWeights } from "../tensor/StepErrors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as ActivationSizes from "./ActivationSizes.ts"
 import * as Channels from "./Channels.ts"
 import { seesAll } from "./MergeLayerNorm.ts"

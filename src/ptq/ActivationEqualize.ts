@@ -8,13 +8,8 @@
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import {
-  InvalidOptions,
-  type NoCalibrationData,
-  type NonFiniteActivations,
-  type NonFiniteWeights,
-  type UnknownLayer
-} from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
+import type { NoCalibrationData, NonFiniteActivations, NonFiniteWeights, UnknownLayer } from "../tensor/StepErrors.ts"
 import * as ActivationSizes from "./ActivationSizes.ts"
 import * as Beside from "./Beside.ts"
 import * as Change from "./Change.ts"

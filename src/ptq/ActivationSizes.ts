@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import * as Calls from "../nn/Calls.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { type NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
+import { type NoCalibrationData, NonFiniteActivations } from "../tensor/StepErrors.ts"
 import type * as Channels from "./Channels.ts"
 import * as Ptq from "./Ptq.ts"
 

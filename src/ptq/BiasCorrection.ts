@@ -8,8 +8,8 @@ import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { type NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import { type NoCalibrationData, NonFiniteActivations } from "../tensor/StepErrors.ts"
 import * as Ptq from "./Ptq.ts"
 
 export interface Options extends Ptq.Reporting {

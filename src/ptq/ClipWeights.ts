@@ -4,7 +4,9 @@
  * Room: ptq (level 5). Imports: effect, `nn` types, `tensor`, `./Prepare.ts`, `./Ptq.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
-import { InvalidOptions, type NonFiniteWeights, type ResolutionError } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
+import type { NonFiniteWeights } from "../tensor/StepErrors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Prepare from "./Prepare.ts"
 import * as Ptq from "./Ptq.ts"
 

@@ -6,7 +6,8 @@
 import { Schema } from "effect"
 import * as Injector from "../inject/Injector.ts"
 import * as Catalogue from "../quant/Catalogue.ts"
-import { InvalidRecipe, nearest } from "../tensor/Errors.ts"
+import { nearest } from "../tensor/Nearest.ts"
+import { InvalidRecipe } from "../tensor/StepErrors.ts"
 
 const Literal = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 

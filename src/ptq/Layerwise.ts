@@ -9,14 +9,14 @@ import { Effect, Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
 import {
   type AccumulatorUnfit,
   type NoCalibrationData,
   NonFiniteActivations,
   ScaleNotFixed,
   SingularHessian
-} from "../tensor/Errors.ts"
-import * as LeasedRef from "../tensor/LeasedRef.ts"
+} from "../tensor/StepErrors.ts"
 import * as Accumulation from "./Accumulation.ts"
 import * as AxeMath from "./AxeMath.ts"
 import * as ColumnRounding from "./ColumnRounding.ts"

@@ -12,9 +12,10 @@ import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
-import { MissingInput, type ResolutionError } from "../tensor/Errors.ts"
+import { MissingInput } from "../tensor/LayerErrors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Ptq from "./Ptq.ts"
 
 /** How the learned parameter becomes a rounding, see `LearnedRound` in core. */

@@ -9,14 +9,10 @@ import { Effect, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
-import {
-  InvalidOptions,
-  type InvalidRecipe,
-  type NoCalibrationData,
-  NonFiniteActivations,
-  type ResolutionError
-} from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
+import { type InvalidRecipe, type NoCalibrationData, NonFiniteActivations } from "../tensor/StepErrors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as ChooseMath from "./ChooseMath.ts"
 import * as Declared from "./Declared.ts"
 import * as Noise from "./Noise.ts"

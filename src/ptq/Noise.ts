@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
 import * as Layer from "../nn/Layer.ts"
-import type { NoCalibrationData } from "../tensor/Errors.ts"
+import type { NoCalibrationData } from "../tensor/StepErrors.ts"
 import * as Ptq from "./Ptq.ts"
 
 /** Sums of squares: of the values in floats, and of what quantization adds to them. */

@@ -11,7 +11,7 @@ import * as Layer from "../nn/Layer.ts"
 import type { Normalizing } from "../nn/Normalization.ts"
 import * as BatchNorm from "../op/BatchNorm.ts"
 import type * as Cell from "../proxy/Cell.ts"
-import { type NoCalibrationData, NonFiniteActivations } from "../tensor/Errors.ts"
+import { type NoCalibrationData, NonFiniteActivations } from "../tensor/StepErrors.ts"
 import type * as Tree from "../tensor/Tree.ts"
 import * as Ptq from "./Ptq.ts"
 

@@ -4,7 +4,8 @@
  * Room: ptq (level 5). Imports: effect, `tensor`, `./Recipe.ts`. Laws: test/ptq/Recipe.test.ts.
  */
 import { Effect } from "effect"
-import { InvalidRecipe, nearest } from "../tensor/Errors.ts"
+import { nearest } from "../tensor/Nearest.ts"
+import { InvalidRecipe } from "../tensor/StepErrors.ts"
 import type { Recipe } from "./Recipe.ts"
 
 /** Scales that stay when weights change, as steps that round want them. */

@@ -6,8 +6,9 @@
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import { InvalidOptions, type NonFiniteWeights, type UnknownLayer, UnknownStructure } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Random from "../tensor/Random.ts"
+import { type NonFiniteWeights, type UnknownLayer, UnknownStructure } from "../tensor/StepErrors.ts"
 import * as Beside from "./Beside.ts"
 import * as Change from "./Change.ts"
 import * as Channels from "./Channels.ts"

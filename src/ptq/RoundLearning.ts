@@ -15,18 +15,18 @@ import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
 import * as Model from "../nn/Model.ts"
 import type * as Cell from "../proxy/Cell.ts"
+import * as LeasedRef from "../tensor/LeasedRef.ts"
+import { nearest } from "../tensor/Nearest.ts"
+import * as Random from "../tensor/Random.ts"
 import {
   type LearningDiverged,
   type NoCalibrationData,
   type NonFiniteActivations,
-  nearest,
-  type ResolutionError,
   type ScaleNotFixed,
   UnknownLayer
-} from "../tensor/Errors.ts"
-import * as LeasedRef from "../tensor/LeasedRef.ts"
-import * as Random from "../tensor/Random.ts"
+} from "../tensor/StepErrors.ts"
 import * as Tree from "../tensor/Tree.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Layerwise from "./Layerwise.ts"
 import * as Learn from "./Learn.ts"
 import * as LearnedQuantizers from "./LearnedQuantizers.ts"

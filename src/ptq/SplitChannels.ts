@@ -5,7 +5,9 @@
  * `./Regions.ts`, `./SplitMath.ts`. Laws: test/ptq/Prepare.test.ts.
  */
 import { Effect } from "effect"
-import { InvalidOptions, type NonFiniteWeights, type ResolutionError } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
+import type { NonFiniteWeights } from "../tensor/StepErrors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Channels from "./Channels.ts"
 import * as Equalize from "./Equalize.ts"
 import * as Prepare from "./Prepare.ts"

@@ -6,15 +6,15 @@
 import { Effect, Option, Result, Schema, Stream } from "effect"
 import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
+import type { InvalidOptions } from "../tensor/LayerErrors.ts"
+import { nearest } from "../tensor/Nearest.ts"
 import {
-  type InvalidOptions,
   NoCalibrationData,
   type NonFiniteWeights,
-  nearest,
-  type ResolutionError,
   type UnknownLayer,
   type UnknownStructure
-} from "../tensor/Errors.ts"
+} from "../tensor/StepErrors.ts"
+import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as AbsorbBias from "./AbsorbBias.ts"
 import * as ActivationEqualize from "./ActivationEqualize.ts"
 import * as BiasCorrection from "./BiasCorrection.ts"

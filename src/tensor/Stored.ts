@@ -3,11 +3,11 @@
  *
  * Bytes are little-endian and row-major. What goes from a tensor to bytes and back keeps every bit, payloads of NaN included.
  *
- * Room: tensor (level 0). Imports: tfjs, effect, `./Errors.ts`, `./Half.ts`. Laws: test/tensor/Stored.test.ts.
+ * Room: tensor (level 0). Imports: tfjs, effect, `./FileErrors.ts`, `./Half.ts`. Laws: test/tensor/Stored.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
-import { UnreadableValues } from "./Errors.ts"
+import { UnreadableValues } from "./FileErrors.ts"
 import * as Half from "./Half.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Stream } from "effect"
 import type * as Layer from "../nn/Layer.ts"
-import { InvalidOptions } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
 import * as Random from "../tensor/Random.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------

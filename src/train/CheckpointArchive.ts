@@ -6,7 +6,7 @@
  * Room: train (level 5). Imports: effect, `tensor`, `./Checkpoint.ts`. Laws: test/train/Checkpoint.test.ts.
  */
 import { Result } from "effect"
-import { InvalidCheckpoint } from "../tensor/Errors.ts"
+import { InvalidCheckpoint } from "../tensor/StateErrors.ts"
 import type * as Stored from "../tensor/Stored.ts"
 import type { Checkpoint, Position, Slot } from "./Checkpoint.ts"
 

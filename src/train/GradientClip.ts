@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"
 import { limited, type Named, type Optimizer } from "../core/Optimizer.ts"
 import * as Clamp from "../op/Clamp.ts"
-import type { InvalidOptions } from "../tensor/Errors.ts"
+import type { InvalidOptions } from "../tensor/LayerErrors.ts"
 
 // ---- gradients ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ import type * as tf from "@tensorflow/tfjs-core"
 import { dual } from "effect/Function"
 import type { Named, Optimizer, State } from "../core/Optimizer.ts"
 import * as Clamp from "../op/Clamp.ts"
-import { InvalidOptions, nearest } from "../tensor/Errors.ts"
+import { InvalidOptions } from "../tensor/LayerErrors.ts"
+import { nearest } from "../tensor/Nearest.ts"
 
 // ---- choosing -----------------------------------------------------------------------------------------------
 
