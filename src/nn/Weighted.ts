@@ -1,7 +1,8 @@
 /**
  * What linear and convolutional layers share: own weight and bias, and the proxies of their four slots.
  *
- * Room: nn (level 4). Imports: tfjs, effect, `core`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`.
+ * Room: nn (level 4). Imports: tfjs, effect, `core`, `proxy`, `quant`, `tensor`, `./Layer.ts`, `./Slot.ts`, `./Slots.ts`,
+ * `./Slotted.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
@@ -19,6 +20,8 @@ import * as Random from "../tensor/Random.ts"
 import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
 import * as Slot from "./Slot.ts"
+import * as Slots from "./Slots.ts"
+import type * as Slotted from "./Slotted.ts"
 
 /** The quantization options of a layer with a weight; without any, weights are quantized to 8 bits per tensor. */
 export interface Options<PW, W, PB, B, PI, I, PO, O> {
@@ -55,15 +58,14 @@ export interface Erased {
   readonly hasBias?: boolean
 }
 
+/** The quantizers of a layer that there are. */
+interface Proxies extends Readonly<Record<`${"weight" | "bias" | "input" | "output"}Quant`, QuantProxy | undefined>> {}
+
 /** A layer with a weight. */
-export interface Weighted extends Layer.Layer {
+export interface Weighted extends Slotted.Slotted, Proxies {
   readonly own: Cell.Cell
   /** the axis of the weight that is the output channels */
   readonly outputChannelAxis: number
-  readonly weightQuant: QuantProxy | undefined
-  readonly biasQuant: QuantProxy | undefined
-  readonly inputQuant: QuantProxy | undefined
-  readonly outputQuant: QuantProxy | undefined
   /** a layer of the same formula with these quantizers and no others, which begins as this one once began */
   readonly remade: (quantizers: Quantizers) => Effect.Effect<Weighted, Layer.BuildError, Scope.Scope>
 }
@@ -186,10 +188,13 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
     const { kind, outputChannelAxis } = shape
     const parts = shape.outChannels / (shape.weightShape[outputChannelAxis] as number)
     const channelsOf = (weight: tf.Tensor): number => (weight.shape[outputChannelAxis] as number) * parts
-    const module: TrackedModule = (candidates): Module => {
-      const { weight, bias } = (candidates(own) ?? LeasedRef.current(own).parameters) as unknown as Own
-      return { kind, weight, bias, outChannels: channelsOf(weight), outputChannelAxis }
-    }
+    const moduleOf =
+      (cell: Cell.Cell): TrackedModule =>
+      (candidates): Module => {
+        const { weight, bias } = (candidates(cell) ?? LeasedRef.current(cell).parameters) as unknown as Own
+        return { kind, weight, bias, outChannels: channelsOf(weight), outputChannelAxis }
+      }
+    const module = moduleOf(own)
     const perOutput = shape.perOutput ?? ((weight: Layer.Value): Layer.Value => weight)
     const slot = Slot.proxyFor
     const weightQuant = yield* slot(
@@ -202,10 +207,6 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
     const biasQuant = yield* slot("bias", options.biasQuant, options.bias, null, module)
     const inputQuant = yield* slot("input", options.inputQuant, options.input, null, module)
     const outputQuant = yield* slot("output", options.outputQuant, options.output, null, module)
-    const named = { weightQuant, biasQuant, inputQuant, outputQuant }
-    const proxies = Object.entries(named).flatMap(([name, proxy]) =>
-      proxy === undefined ? [] : [[name, proxy] as const]
-    )
     const through = (
       proxy: QuantProxy | undefined,
       states: Layer.States,
@@ -214,37 +215,49 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
       external?: External
     ): readonly [Layer.Value, Layer.States] =>
       proxy === undefined ? [x, states] : Layer.quantize(states, proxy, QuantTensor.dequantized(x), mode, external)
-    const apply: Layer.Layer["apply"] = (states, x, mode) => {
-      const { weight: plain, bias } = Layer.stateOf(states, own).parameters as unknown as Own
-      const [input, afterInput] = through(inputQuant, states, x, mode)
-      const [weight, afterWeight] = through(weightQuant, afterInput, plain, mode, formatOf(input))
-      const [offset, afterBias] =
-        bias === undefined || biasQuant === undefined
-          ? [bias, afterWeight]
-          : through(biasQuant, afterWeight, bias, mode, productsOf(input, perOutput(weight), channelsOf(plain)))
-      const value = QuantTensor.dequantized
-      const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
-      const [output, after] = through(outputQuant, afterBias, y, mode)
-      if (options.returnQuantTensor !== true) return [value(output), after]
-      if (QuantTensor.isQuantTensor(output)) return [output, after]
-      if (Layer.mayBePlain(mode) && !(integral(input) && integral(weight))) return [output, after]
-      const products = shape.products(plain.shape)
-      const about = {
-        input,
-        weight: perOutput(weight),
-        bias: offset,
-        products,
-        outputAxes: [outputChannelAxis],
-        origin: kind
+    const applied =
+      (cell: Cell.Cell, proxies: Proxies): Layer.Layer["apply"] =>
+      (states, x, mode) => {
+        const { weightQuant, biasQuant, inputQuant, outputQuant } = proxies
+        const { weight: plain, bias } = Layer.stateOf(states, cell).parameters as unknown as Own
+        const [input, afterInput] = through(inputQuant, states, x, mode)
+        const [weight, afterWeight] = through(weightQuant, afterInput, plain, mode, formatOf(input))
+        const [offset, afterBias] =
+          bias === undefined || biasQuant === undefined
+            ? [bias, afterWeight]
+            : through(biasQuant, afterWeight, bias, mode, productsOf(input, perOutput(weight), channelsOf(plain)))
+        const value = QuantTensor.dequantized
+        const y = shape.formula(value(input), value(weight), offset === undefined ? undefined : value(offset))
+        const [output, after] = through(outputQuant, afterBias, y, mode)
+        if (options.returnQuantTensor !== true) return [value(output), after]
+        if (QuantTensor.isQuantTensor(output)) return [output, after]
+        if (Layer.mayBePlain(mode) && !(integral(input) && integral(weight))) return [output, after]
+        const products = shape.products(plain.shape)
+        const about = {
+          input,
+          weight: perOutput(weight),
+          bias: offset,
+          products,
+          outputAxes: [outputChannelAxis],
+          origin: kind
+        }
+        return [accumulated(y, about), after]
       }
-      return [accumulated(y, about), after]
-    }
-    const cells = [["", own] as const, ...proxies.map(([name, proxy]) => [name, proxy.cell] as const)]
     const { seed, initialBound, hasBias } = options
     const remade: Weighted["remade"] = (quantizers) =>
       make(shape, { weightQuant: null, ...quantizers, ...given({ seed, initialBound, hasBias }) })
-    const about = { kind, ...(shape.form && { form: shape.form }), own, outputChannelAxis }
-    return { ...about, cells, proxies, ...named, apply, remade }
+    const about = { kind, ...(shape.form && { form: shape.form }), outputChannelAxis, remade }
+    const slotted: Slotted.Slots = {
+      slots: { weightQuant: "weight", biasQuant: "bias", inputQuant: "input", outputQuant: "output" },
+      moduleOf: (layer) => Effect.succeed(moduleOf((layer as Weighted).own)),
+      over: (layer, proxies) => assembled((layer as Weighted).own, proxies as Proxies)
+    }
+    const assembled = (cell: Cell.Cell, named: Proxies): Weighted => {
+      const proxies = Slots.named(named)
+      const cells = [["", cell] as const, ...Slots.cellsOf(proxies)]
+      return { ...about, own: cell, cells, proxies, ...named, apply: applied(cell, named), slotted }
+    }
+    return assembled(own, { weightQuant, biasQuant, inputQuant, outputQuant })
   })
 
 /**

@@ -1,7 +1,8 @@
 /**
  * What layers without a weight share: quantizers by name, and the format of what they answer.
  *
- * Room: nn (level 4). Imports: effect, `core`, `inject`, `proxy`, `tensor`, `./Layer.ts`, `./Mode.ts`, `./Slots.ts`, `./Thread.ts`.
+ * Room: nn (level 4). Imports: effect, `core`, `inject`, `proxy`, `tensor`, `./Layer.ts`, `./Mode.ts`, `./Slots.ts`, `./Slotted.ts`,
+ * `./Thread.ts`.
  */
 import { Effect, Result, type Scope } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
@@ -13,6 +14,7 @@ import type { Form } from "./Form.ts"
 import * as Layer from "./Layer.ts"
 import { skips } from "./Mode.ts"
 import * as Slots from "./Slots.ts"
+import type * as Slotted from "./Slotted.ts"
 import * as Thread from "./Thread.ts"
 
 /** For each quantizer its slot, and the declaration that serves when no other is given. */
@@ -34,10 +36,9 @@ export type Weightless<Name extends string, In = Layer.Value> = Layer.Layer<In> 
   readonly [N in Name as `${N}Quant`]: QuantProxy.QuantProxy | undefined
 }
 
-const callOf = <Name extends string>(
-  thread: Thread.Thread,
-  proxies: Readonly<Record<string, QuantProxy.QuantProxy | undefined>>
-): Call<Name> => {
+type Proxies = Readonly<Record<string, QuantProxy.QuantProxy | undefined>>
+
+const callOf = <Name extends string>(thread: Thread.Thread, proxies: Proxies): Call<Name> => {
   const acting = (name: Name): QuantProxy.QuantProxy | undefined => {
     const proxy = proxies[`${name}Quant`]
     if (proxy === undefined) return undefined
@@ -74,17 +75,25 @@ export const make = <const Name extends string, In = Layer.Value>(
     const made = yield* Effect.forEach(slots, ([name, [slot, fallback]]) =>
       Effect.map(Slots.proxyFor(options, name, slot, fallback, bare), (proxy) => [`${name}Quant`, proxy] as const)
     )
-    const byName = Object.fromEntries(made)
-    const proxies = Slots.named(byName)
-    const apply: Layer.Layer<In>["apply"] = (states, x, mode) => {
-      const thread = Thread.make(states, mode)
-      const y = f(x, callOf(thread, byName))
-      if (options.returnQuantTensor !== true) return [QuantTensor.dequantized(y), thread.states]
-      if (!QuantTensor.isQuantTensor(y) && !Layer.mayBePlain(mode)) throw plainAnswer(kind)
-      return [y, thread.states]
-    }
     const about = { kind, ...(form !== undefined && { form }) }
-    return { ...about, proxies, cells: Slots.cellsOf(proxies), apply, ...byName } as unknown as Weightless<Name, In>
+    const slotted: Slotted.Slots = {
+      slots: Object.fromEntries(slots.map(([name, [slot]]) => [`${name}Quant`, slot])),
+      moduleOf: () => Slots.bareModule(kind),
+      over: (_, byName) => assembled(byName) as unknown as Layer.Layer
+    }
+    const assembled = (byName: Proxies): Weightless<Name, In> => {
+      const proxies = Slots.named(byName)
+      const apply: Layer.Layer<In>["apply"] = (states, x, mode) => {
+        const thread = Thread.make(states, mode)
+        const y = f(x, callOf(thread, byName))
+        if (options.returnQuantTensor !== true) return [QuantTensor.dequantized(y), thread.states]
+        if (!QuantTensor.isQuantTensor(y) && !Layer.mayBePlain(mode)) throw plainAnswer(kind)
+        return [y, thread.states]
+      }
+      const cells = Slots.cellsOf(proxies)
+      return { ...about, proxies, cells, apply, ...byName, slotted } as unknown as Weightless<Name, In>
+    }
+    return assembled(Object.fromEntries(made))
   })
 
 // ---- what layers refuse -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
  */
 import { Effect, Result, Schema, type Scope } from "effect"
 import type * as Layer from "../nn/Layer.ts"
+import * as Slotted from "../nn/Slotted.ts"
 import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import { nearest } from "../tensor/Nearest.ts"
 import { InvalidRecipe } from "../tensor/StepErrors.ts"
@@ -22,7 +23,7 @@ import * as Structure from "./Structure.ts"
 
 /** Which quantizers become which; of several that match a name, the last counts. */
 const Quantizer = Schema.Struct({
-  /** names of quantizers in the model, `*` for any characters: `block*.weightQuant` */
+  /** names of quantizers in the model, or of places for one, `*` for any characters: `block*.weightQuant` */
   match: Schema.NonEmptyString,
   ...Declared.fields,
   /** a model may have no such quantizer; default: false */
@@ -121,17 +122,21 @@ const wrongIn = ({ name, quantizers, steps }: Recipe): InvalidRecipe | undefined
     ...steps.map((step, i) => wrongStep(name, step, i))
   ].find((wrong) => wrong !== undefined)
 
-const proxyNames = (model: Layer.Stateful): ReadonlyArray<string> => model.proxies.map(([name]) => name)
+/** The names of quantizers, and of the places where there could be one. */
+const namesIn = (model: Layer.Stateful): ReadonlyArray<string> => [
+  ...model.proxies.map(([name]) => name),
+  ...Slotted.empty(model)
+]
 
 /** What is wrong with a recipe for a model: patterns that match nothing. */
 const unmatched = ({ name, quantizers }: Recipe, model: Layer.Stateful): InvalidRecipe | undefined => {
-  const names = proxyNames(model)
+  const names = namesIn(model)
   const index = quantizers.findIndex(
     ({ match, optional }) => optional !== true && !names.some((one) => Pattern.fits(match, one))
   )
   if (index < 0) return undefined
   const { match } = quantizers[index] as Recipe["quantizers"][number]
-  const reason = `no quantizer of the model fits "${match}"; it has ${names.join(", ") || "none"}`
+  const reason = `no quantizer of the model fits "${match}", and no place for one; it has ${names.join(", ") || "none"}`
   return problem(name, `quantizers[${index}].match`, reason, nearest(match, names))
 }
 
@@ -147,13 +152,19 @@ export interface Planned<E, R> {
 /** Which quantizers a recipe puts where in a model, by their names there; one that is shared under the first name that is meant. */
 const chosenFor = ({ quantizers }: Recipe, model: Layer.Stateful): Readonly<Record<string, Declared.Declared>> => {
   const chosen = new Map<QuantProxy, readonly [name: string, declared: Declared.Declared]>()
-  for (const [name, proxy] of model.proxies) {
+  const declaredFor = (name: string): Declared.Declared | undefined => {
     const declared = quantizers.findLast(({ match }) => Pattern.fits(match, name))
-    if (declared === undefined || chosen.has(proxy)) continue
-    const { quantizer, options } = declared
-    chosen.set(proxy, [name, { quantizer, ...(options && { options }) }])
+    return declared && { quantizer: declared.quantizer, ...(declared.options && { options: declared.options }) }
   }
-  return Object.fromEntries(chosen.values())
+  for (const [name, proxy] of model.proxies) {
+    const declared = declaredFor(name)
+    if (declared !== undefined && !chosen.has(proxy)) chosen.set(proxy, [name, declared])
+  }
+  const filled = Slotted.empty(model).flatMap((name) => {
+    const declared = declaredFor(name)
+    return declared === undefined || declared.quantizer === null ? [] : [[name, declared] as const]
+  })
+  return Object.fromEntries([...chosen.values(), ...filled])
 }
 
 /** The first step of a recipe: its quantizers in the places that it names, for the weights as they are; nothing is calibrated. */

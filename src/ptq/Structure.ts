@@ -10,6 +10,7 @@ import { Effect, Result, Schema, type Scope } from "effect"
 import * as Entry from "../nn/Entry.ts"
 import * as Fork from "../nn/Fork.ts"
 import type * as Layer from "../nn/Layer.ts"
+import * as Slotted from "../nn/Slotted.ts"
 import type * as Cell from "../proxy/Cell.ts"
 import { MalformedFile } from "../tensor/FileErrors.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
@@ -134,15 +135,21 @@ const withParameters = <M extends Ptq.Model>(model: M, shapes: Shapes): Effect.E
 const withQuantizers = <M extends Ptq.Model>(
   model: M,
   quantizers: Readonly<Record<string, Declared.Declared>>
-): Effect.Effect<M, RebuildError, Scope.Scope> => {
-  const known = model.proxies.map(([name]) => name)
-  const strange = Object.keys(quantizers).find((name) => !known.includes(name))
-  if (strange !== undefined) return Effect.fail(unknown(strange, known))
-  return Fork.requantized(model, (name) => {
-    const declared = quantizers[name]
-    return declared && Declared.injectorOf(declared)
+): Effect.Effect<M, RebuildError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const names = Object.keys(quantizers)
+    const empty = Slotted.empty(model)
+    const known = [...model.proxies.map(([name]) => name), ...empty]
+    const strange = names.find((name) => !known.includes(name))
+    if (strange !== undefined) return yield* unknown(strange, known)
+    const injectorOf = (name: string) => {
+      const declared = quantizers[name]
+      return declared && Declared.injectorOf(declared)
+    }
+    const next = yield* Fork.requantized(model, injectorOf)
+    const isFilling = names.some((name) => empty.includes(name))
+    return isFilling ? yield* Slotted.filled(next, (name) => injectorOf(name) ?? undefined) : next
   })
-}
 
 /** One change made to a model, its parameters still to come. */
 const changed = <M extends Ptq.Model>(model: M, change: Change.Change): Effect.Effect<M, RebuildError, Scope.Scope> => {

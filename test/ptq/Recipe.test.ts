@@ -13,6 +13,7 @@ import type * as Ptq from "../../src/ptq/Ptq.ts"
 import * as Recipe from "../../src/ptq/Recipe.ts"
 import * as Recipes from "../../src/ptq/Recipes.ts"
 import * as Steps from "../../src/ptq/Steps.ts"
+import * as Structure from "../../src/ptq/Structure.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as LeasedRef from "../../src/tensor/LeasedRef.ts"
 import * as Random from "../../src/tensor/Random.ts"
@@ -151,6 +152,49 @@ describe("a recipe", () => {
         }
         expect([bits("fc1.weightQuant"), bits("fc2.weightQuant"), bits("fc2.biasQuant")]).toEqual([4, 8, undefined])
         expect(yield* stateOf(model)).toBe(before)
+      })
+    ))
+  it("puts quantizers where there were none: a float model becomes a quantized one, and is read back", () =>
+    run(
+      Effect.gen(function* () {
+        const float = (seed: number) =>
+          Effect.gen(function* () {
+            const plain = { weightQuant: null } as const
+            return Model.sequential({
+              fc1: yield* Linear.quantLinear({ inFeatures: 40, outFeatures: 16, seed, ...plain }),
+              relu: Model.relu,
+              fc2: yield* Linear.quantLinear({ inFeatures: 16, outFeatures: 3, seed: seed + 1, ...plain })
+            })
+          })
+        const recipe: Recipe.Recipe = {
+          ...base,
+          quantizers: [
+            { match: "*weightQuant", quantizer: "Int8WeightPerChannelFloat" },
+            { match: "*inputQuant", quantizer: "Int8ActPerTensorFloat" },
+            { match: "*biasQuant", quantizer: "Int32Bias" },
+            { match: "fc1.biasQuant", quantizer: null }
+          ],
+          steps: [{ step: "calibrate" }]
+        }
+        const model = yield* float(1)
+        const { model: next, structure } = yield* Recipe.follow(recipe, batches)(model)
+        expect(next.proxies.map(([name]) => name)).toEqual([
+          "fc1.weightQuant",
+          "fc1.inputQuant",
+          "fc2.weightQuant",
+          "fc2.biasQuant",
+          "fc2.inputQuant"
+        ])
+        expect(model.proxies).toEqual([])
+        const learned = yield* State.extract(next)
+        const { "fc1.inputQuant.scalingImpl.value": scale } = learned
+        expect(scale).toBeDefined()
+        const again = yield* Structure.rebuilt(structure)(yield* float(7))
+        yield* State.load(again, learned, "strict")
+        expect(yield* stateOf(again)).toBe(yield* stateOf(next))
+        const missing = { ...base, quantizers: [{ match: "fc3.weightQuant", quantizer: "Int32Bias" }] }
+        const error = yield* Effect.flip(Recipe.run(missing, batches)(model))
+        expect(error.message).toContain('did you mean "fc1.weightQuant"')
       })
     ))
   it("leaves the model as it was and nothing behind when a step fails", () =>
