@@ -44,16 +44,21 @@ export const cells = ({
   classes
 }: Comparison): ReadonlyArray<string> => [
   of(equal, outputs),
-  `${largestDifference}`,
+  Number.isInteger(largestDifference) ? `${largestDifference}` : largestDifference.toExponential(1),
   differingInputs === 0 ? "none" : of(explained, differingInputs),
   of(sameClass, classes)
 ]
 
-export const headers = ["equal outputs", "most steps apart", "explained by ties", "same class"]
+export const headers = ["equal outputs", "most apart", "explained by ties", "same class"]
 
 /** What the integers are compared with. */
 export const short = ({ between }: Comparison): string =>
   between[0] === "the file in the runtime" ? "the file" : "training"
+
+const outputsOf = (outputs: Certificate["outputs"]): string =>
+  "tolerance" in outputs
+    ? `floats, equal to within ${outputs.tolerance} of the largest; no integers: ${outputs.withoutIntegers}`
+    : `integers from ${outputs.low} to ${outputs.high}`
 
 /** All of it: what was run, on what, the comparisons, and the verdict. */
 export const text = (certificate: Certificate): string => {
@@ -65,7 +70,7 @@ export const text = (certificate: Certificate): string => {
   return [
     `${model.file}  ${model.dialect}, opset ${model.opset}, ${model.bytes} bytes, SHA-256 ${model.sha256}`,
     `run in ${runtime.name} ${runtime.version} on ${inputs.count} inputs [${inputs.shape.join(", ")}], SHA-256 ${inputs.sha256}`,
-    `outputs [${outputs.shape.join(", ")}], integers from ${outputs.low} to ${outputs.high}`,
+    `outputs [${outputs.shape.join(", ")}], ${outputsOf(outputs)}`,
     "",
     Progress.table(["compared", ...headers], rows),
     "",

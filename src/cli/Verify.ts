@@ -51,6 +51,7 @@ const images = (data: Option.Option<string>, count: number) =>
 
 const verified = (
   file: string,
+  state: string,
   bytes: Uint8Array,
   { network, model, image }: Saved.Saved,
   given: { readonly data: Option.Option<string>; readonly inputs: number; readonly tie: number }
@@ -65,7 +66,7 @@ const verified = (
       })
     const inputs = Shipped.inputsOf(network, test, given.inputs)
     const dialect = yield* Certificate.dialect(bytes, file)
-    const certify = Certificate.certify(bytes, model, inputs, { file, tieDistance: given.tie })
+    const certify = Certificate.certify(bytes, model, inputs, { file, state, tieDistance: given.tie })
     return yield* dialect === "QONNX"
       ? Effect.provide(certify, OnnxEvaluator.layer)
       : Effect.provide(certify, OnnxRuntime.layer)
@@ -84,7 +85,7 @@ export const command = Command.make("verify", flags, ({ model, state, network, .
     const [folder, name] = [path.dirname(model), `${path.basename(stem)}.certificate.json`]
     yield* Output.check(folder, [name])
     const certificate = yield* Effect.scoped(
-      Effect.flatMap(Saved.read(from, network), (saved) => verified(path.basename(model), bytes, saved, given))
+      Effect.flatMap(Saved.read(from, network), (saved) => verified(path.basename(model), from, bytes, saved, given))
     )
     yield* Output.writeAll(folder, { [name]: Certificate.json(certificate) })
     yield* Progress.print(`${Certified.text(certificate)}\n\nwritten to ${path.join(folder, name)}`)

@@ -18,7 +18,7 @@ export interface Options {
 export interface Agreement {
   readonly outputs: number
   readonly equal: number
-  /** in steps of the output's grid; what is not finite counts as the whole grid */
+  /** in steps of the output's grid, what is not finite counting as the whole grid; of floats a part of the largest answer */
   readonly largestDifference: number
   /** the farthest that a float lay from its step, in steps: rounding errors of float32 */
   readonly offGrid: number
@@ -32,6 +32,14 @@ export interface Agreement {
   /** how often the largest output is the same one, of how many choices */
   readonly sameClass: number
   readonly classes: number
+}
+
+/** A comparison of the answers of two ways to compute a model. */
+export type Comparison = Agreement & {
+  readonly between: readonly [
+    "the file in the runtime" | "the model in training",
+    "the integers" | "the file in plain arrays"
+  ]
 }
 
 /** Inputs whose difference nothing explains are not looked at any longer after so many. */

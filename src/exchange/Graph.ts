@@ -39,6 +39,8 @@ export type Grid =
       readonly scale: Numbers
       readonly format: FloatFormat
       readonly bits: number
+      /** else there is nothing below 0 */
+      readonly signed: boolean
       readonly largest: number
       readonly rounding: Rounding
     }

@@ -24,7 +24,7 @@ export interface Options {
 }
 
 /** The lower one of the two integers between which the last bit of a number near a tie decides; undefined: both are the same. */
-const lowerOf = (rounding: Graph.Rounding, moved: number): number | undefined => {
+export const lowerOf = (rounding: Graph.Rounding, moved: number): number | undefined => {
   const whole = Math.round(moved)
   switch (rounding) {
     case "floor":
@@ -71,15 +71,13 @@ export interface Input {
   readonly first: Integers
 }
 
-/** A run with some roundings turned to their other neighbours: what came out, and the near ties after the last of those. */
+/** A run with some roundings turned to their other neighbours: what came out, and the near ties. */
 const attempt = (
   network: IntegerNetwork,
   { values, first }: Input,
   turned: ReadonlyArray<Tie>,
   distance: number
 ): { readonly answer: Integers; readonly ties: ReadonlyArray<Tie> } => {
-  const last = turned.at(-1) ?? { step: -2, at: -1 }
-  const isLater = ({ step, at }: Tie): boolean => step > last.step || (step === last.step && at > last.at)
   const turn = (step: number, integers: Integers): Integers => {
     const mine = turned.filter((tie) => tie.step === step)
     if (mine.length === 0) return integers
@@ -103,12 +101,36 @@ const attempt = (
     }
     known.set(output, turn(step, plain))
   }
-  return { answer: known.get(network.output.name) as Integers, ties: ties.filter(isLater) }
+  return { answer: known.get(network.output.name) as Integers, ties }
 }
 
 const areSame = (a: ArrayLike<number>, b: ArrayLike<number>): boolean => {
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
   return a.length === b.length
+}
+
+/** Where a rounding is: in which step, and of which element. */
+interface Placed {
+  readonly step: number
+  readonly at: number
+}
+
+/** Turns one tie after another, and then several together, always later ones, until a run gives what is wanted. */
+export const search = <T extends Placed>(
+  run: (turned: ReadonlyArray<T>) => { readonly isWanted: boolean; readonly ties: ReadonlyArray<T> },
+  attempts: number
+): ReadonlyArray<T> | undefined => {
+  const queue: Array<ReadonlyArray<T>> = [[]]
+  for (let tried = 0; tried < attempts && tried < queue.length; tried++) {
+    const turned = queue[tried] as ReadonlyArray<T>
+    const { isWanted, ties } = run(turned)
+    if (isWanted) return turned
+    const last = turned.at(-1) ?? { step: -2, at: -1 }
+    const isLater = ({ step, at }: Placed): boolean => step > last.step || (step === last.step && at > last.at)
+    // later entries are never reached: they need not be kept
+    for (const tie of ties) if (isLater(tie) && queue.length < attempts) queue.push([...turned, tie])
+  }
+  return undefined
 }
 
 /**
@@ -129,14 +151,8 @@ export const explain = (
   input: Input,
   wanted: ArrayLike<number>,
   { distance, attempts }: Options
-): ReadonlyArray<Tie> | undefined => {
-  const queue: Array<ReadonlyArray<Tie>> = [[]]
-  for (let tried = 0; tried < attempts && tried < queue.length; tried++) {
-    const turned = queue[tried] as ReadonlyArray<Tie>
+): ReadonlyArray<Tie> | undefined =>
+  search<Tie>((turned) => {
     const { answer, ties } = attempt(network, input, turned, distance)
-    if (areSame(answer.data, wanted)) return turned
-    // later entries are never reached: they need not be kept
-    for (const tie of ties) if (queue.length < attempts) queue.push([...turned, tie])
-  }
-  return undefined
-}
+    return { isWanted: areSame(answer.data, wanted), ties }
+  }, attempts)

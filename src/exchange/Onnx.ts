@@ -5,7 +5,8 @@
  * Images have their channels first in the file, as ONNX has it: the input `[n, h, w, c]` of a model is `[n, c, h, w]` there.
  *
  * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./OnnxFloat.ts`, `./OnnxLowering.ts`, `./OnnxModel.ts`, `./OnnxProto.ts`,
- * `./Qcdq.ts`, `./Qonnx.ts`, `./Trace.ts`. Laws: test/exchange/Onnx.test.ts.
+ * `./Qcdq.ts`, `./Qonnx.ts`, `./StateDigest.ts`,
+ * `./Trace.ts`. Laws: test/exchange/Onnx.test.ts.
  */
 import { Effect } from "effect"
 import * as Layer from "../nn/Layer.ts"
@@ -17,6 +18,7 @@ import * as OnnxProto from "./OnnxProto.ts"
 import type { Style } from "./OnnxStyle.ts"
 import * as Qcdq from "./Qcdq.ts"
 import * as Qonnx from "./Qonnx.ts"
+import * as StateDigest from "./StateDigest.ts"
 import * as Trace from "./Trace.ts"
 
 export { decode } from "./OnnxProto.ts"
@@ -53,20 +55,23 @@ const written = (
   others: OnnxModel.Model["opsetImport"],
   mode?: Layer.Mode
 ): Effect.Effect<OnnxModel.Model, ExportError> =>
-  Effect.flatMap(Trace.trace(model, inputShape, { target: style.target, indices, ...(mode && { mode }) }), (graph) =>
-    Effect.suspend(() => {
+  Effect.gen(function* () {
+    const graph = yield* Trace.trace(model, inputShape, { target: style.target, indices, ...(mode && { mode }) })
+    const digest = yield* StateDigest.of(model)
+    return yield* Effect.suspend(() => {
       try {
         return Effect.succeed({
           irVersion: irVersions[opset],
           producerName: "breve",
           opsetImport: [{ domain: "", version: opset }, ...others],
-          graph: OnnxLowering.graphOf(graph, style, opset, batch === "open" ? "N" : (inputShape[0] as number))
+          graph: OnnxLowering.graphOf(graph, style, opset, batch === "open" ? "N" : (inputShape[0] as number)),
+          metadataProps: [{ key: StateDigest.key, value: digest }]
         })
       } catch (cause) {
         return cause instanceof NotExportable ? Effect.fail(cause) : Effect.die(cause)
       }
     })
-  )
+  })
 
 /**
  * The model of a QCDQ file, as data.

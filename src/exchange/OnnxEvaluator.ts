@@ -5,7 +5,7 @@
  * Every node is computed in float64 and rounded to float32 at its end.
  *
  * Room: exchange (level 5). Imports: effect, `tensor`, `./OnnxArrays.ts`, `./OnnxModel.ts`, `./OnnxNodes.ts`, `./OnnxProto.ts`,
- * `./OnnxRuntime.ts`. Laws: test/exchange/OnnxEvaluator.test.ts.
+ * `./OnnxQuantNodes.ts`, `./OnnxRuntime.ts`. Laws: test/exchange/OnnxEvaluator.test.ts.
  */
 import { Effect, Layer } from "effect"
 import { RuntimeFailed } from "../tensor/RuntimeErrors.ts"
@@ -13,6 +13,7 @@ import * as OnnxArrays from "./OnnxArrays.ts"
 import type * as OnnxModel from "./OnnxModel.ts"
 import * as OnnxNodes from "./OnnxNodes.ts"
 import * as OnnxProto from "./OnnxProto.ts"
+import * as OnnxQuantNodes from "./OnnxQuantNodes.ts"
 import { type Floats, OnnxRuntime, type Runtime } from "./OnnxRuntime.ts"
 
 const name = "breve's evaluator"
@@ -22,8 +23,17 @@ const failed =
   (cause: unknown): RuntimeFailed =>
     new RuntimeFailed({ runtime: name, action, reason: cause instanceof Error ? cause.message : String(cause) })
 
+/** A file that was read: what it computes from which constants. */
+export interface Program {
+  readonly graph: OnnxModel.Graph
+  readonly constants: ReadonlyMap<string, OnnxArrays.Values>
+}
+
+/** What may look at what a node made, and put something else in its place; `rounding` of nodes that round. */
+type Look = (step: number, data: Float64Array, rounding: OnnxQuantNodes.Rounding | undefined) => Float64Array
+
 /** All nodes in the order of the file, from the input on; throws where a value is missing or a node is not known. */
-const computed = (graph: OnnxModel.Graph, constants: ReadonlyMap<string, OnnxArrays.Values>, x: Floats): Floats => {
+export const computed = ({ graph, constants }: Program, x: Floats, look: Look = (_, data) => data): Floats => {
   const known = new Map(constants)
   known.set(graph.input[0]?.name ?? "", { shape: x.shape, data: Float64Array.from(x.data) })
   const valueNamed = (wanted: string): OnnxArrays.Values => {
@@ -32,25 +42,39 @@ const computed = (graph: OnnxModel.Graph, constants: ReadonlyMap<string, OnnxArr
     return value
   }
   const given = (name: string): OnnxArrays.Values | undefined => (name === "" ? undefined : valueNamed(name))
-  for (const node of graph.node) known.set(node.output[0] ?? "", OnnxNodes.compute(node, node.input.map(given)))
+  for (const [step, node] of graph.node.entries()) {
+    const inputs = node.input.map(given)
+    const value = OnnxNodes.compute(node, inputs)
+    // what is made of constants is as it is
+    const isFixed = node.input.every((name) => constants.has(name))
+    const rounding = isFixed ? undefined : OnnxQuantNodes.roundingOf(node, inputs)
+    known.set(node.output[0] ?? "", { ...value, data: look(step, value.data, rounding) })
+  }
   const { shape, data } = valueNamed(graph.output[0]?.name ?? "")
   return { shape, data: Float32Array.from(data) }
 }
 
+/** The program of a file. */
+export const program = (bytes: Uint8Array): Effect.Effect<Program, RuntimeFailed> =>
+  Effect.gen(function* () {
+    const { graph } = yield* Effect.mapError(OnnxProto.decode(bytes), failed("load"))
+    const strange = graph.node.find((node) => !OnnxNodes.isKnown(node))
+    if (strange !== undefined) return yield* failed("load")(new Error(`it does not know ${strange.opType}`))
+    const constants = yield* Effect.try({
+      try: () => new Map(graph.initializer.map((tensor) => [tensor.name, OnnxArrays.ofTensor(tensor)])),
+      catch: failed("load")
+    })
+    return { graph, constants }
+  })
+
+/** What a program answers. */
+export const run = (self: Program, x: Floats): Effect.Effect<Floats, RuntimeFailed> =>
+  Effect.try({ try: () => computed(self, x), catch: failed("run") })
+
 const runtime: Runtime = {
   name,
   version: "1",
-  open: (bytes) =>
-    Effect.gen(function* () {
-      const { graph } = yield* Effect.mapError(OnnxProto.decode(bytes), failed("load"))
-      const strange = graph.node.find((node) => !OnnxNodes.isKnown(node))
-      if (strange !== undefined) return yield* failed("load")(new Error(`it does not know ${strange.opType}`))
-      const constants = yield* Effect.try({
-        try: () => new Map(graph.initializer.map((tensor) => [tensor.name, OnnxArrays.ofTensor(tensor)])),
-        catch: failed("load")
-      })
-      return { run: (x) => Effect.try({ try: () => computed(graph, constants, x), catch: failed("run") }) }
-    })
+  open: (bytes) => Effect.map(program(bytes), (self) => ({ run: (x) => run(self, x) }))
 }
 
 /** The evaluator as the runtime. */

@@ -75,4 +75,6 @@ export interface Model {
   readonly producerName: string
   readonly opsetImport: ReadonlyArray<{ readonly domain: string; readonly version: number }>
   readonly graph: Graph
+  /** texts by name */
+  readonly metadataProps: ReadonlyArray<{ readonly key: string; readonly value: string }>
 }

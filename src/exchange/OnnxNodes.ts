@@ -123,15 +123,15 @@ const standard: Readonly<Record<string, Compute>> = {
       return powers.map((power) => power / sum)
     })
   },
-  QuantizeLinear: Quant.quantizeLinear,
+  QuantizeLinear: Quant.quantized,
   DequantizeLinear: Quant.dequantizeLinear
 }
 
 const general: Readonly<Record<string, Compute>> = {
-  Quant: Quant.quant,
-  BipolarQuant: (node, inputs) =>
-    Arrays.zipped(given(node, inputs, 0), given(node, inputs, 1), (x, s) => (x >= 0 ? s : -s)),
-  Trunc: Quant.trunc
+  Quant: Quant.quantized,
+  BipolarQuant: Quant.quantized,
+  Trunc: Quant.quantized,
+  FloatQuant: Quant.quantized
 }
 
 const computeOf = ({ domain, opType }: OnnxModel.Node): Compute | undefined => {

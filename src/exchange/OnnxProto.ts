@@ -56,7 +56,7 @@ const valueInfo = ({ name, dataType, shape }: OnnxModel.ValueInfo): Message => (
 })
 
 /** The bytes of a model: the same model gives the same bytes. */
-export const encode = ({ irVersion, producerName, opsetImport, graph }: OnnxModel.Model): Uint8Array =>
+export const encode = ({ irVersion, producerName, opsetImport, graph, metadataProps }: OnnxModel.Model): Uint8Array =>
   Protobuf.encode("ModelProto", {
     irVersion,
     producerName,
@@ -67,7 +67,8 @@ export const encode = ({ irVersion, producerName, opsetImport, graph }: OnnxMode
       initializer: graph.initializer.map(tensor),
       input: graph.input.map(valueInfo),
       output: graph.output.map(valueInfo)
-    }
+    },
+    metadataProps: metadataProps.map(({ key, value }) => ({ key, value }))
   })
 
 // ---- reading ------------------------------------------------------------------------------------------------
@@ -145,7 +146,11 @@ const readModel = (message: Message): OnnxModel.Model => {
       initializer: all(graph, "initializer").map(readTensor),
       input: all(graph, "input").map(readValueInfo),
       output: all(graph, "output").map(readValueInfo)
-    }
+    },
+    metadataProps: all(message, "metadataProps").map((entry) => ({
+      key: text(entry, "key"),
+      value: text(entry, "value")
+    }))
   }
 }
 

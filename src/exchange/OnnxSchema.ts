@@ -16,6 +16,7 @@ export interface Field {
 export type MessageName =
   | "ModelProto"
   | "OperatorSetIdProto"
+  | "StringStringEntryProto"
   | "GraphProto"
   | "NodeProto"
   | "AttributeProto"
@@ -31,7 +32,12 @@ export const messages: Readonly<Record<MessageName, Readonly<Record<string, Fiel
     irVersion: { id: 1, kind: "int64" },
     producerName: { id: 2, kind: "string" },
     graph: { id: 7, kind: "GraphProto" },
-    opsetImport: { id: 8, kind: "OperatorSetIdProto", rule: "repeated" }
+    opsetImport: { id: 8, kind: "OperatorSetIdProto", rule: "repeated" },
+    metadataProps: { id: 14, kind: "StringStringEntryProto", rule: "repeated" }
+  },
+  StringStringEntryProto: {
+    key: { id: 1, kind: "string" },
+    value: { id: 2, kind: "string" }
   },
   OperatorSetIdProto: {
     domain: { id: 1, kind: "string" },

@@ -61,7 +61,8 @@ const minifloats = (place: Place, x: string, grid: Extract<Graph.Grid, { kind: "
   const { builder, name } = place
   const { exponentBitWidth, mantissaBitWidth, exponentBias, saturating, infValues, nanValues } = grid.format
   const inputs = [
-    x,
+    // FloatQuant has a sign
+    grid.signed ? x : builder.node("Relu", [x], `${name}.rectified`),
     numbers(place, "scale", grid.scale),
     number(place, "exponentBits", exponentBitWidth),
     number(place, "mantissaBits", mantissaBitWidth),

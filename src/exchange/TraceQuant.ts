@@ -28,7 +28,9 @@ const widthOf = (x: tf.Tensor): number | undefined => {
 
 /** The grid of a quantized value, or why there is none that could be written down. */
 export const gridOf = ({ proxy, quantizer, signed, result }: Use): Graph.Grid | string => {
-  if (result.grouped !== undefined) return "its scales are those of groups; use a quantizer per tensor or per channel"
+  // of a constant each element has the scale of its group
+  if (result.grouped !== undefined && proxy.slot !== "weight")
+    return "its scales are those of groups; use a quantizer per tensor or per channel"
   const { format, rounding: told } = Facts.of(proxy.injector)
   const rounding = roundings[told ?? ""] ?? "other"
   const scale = numbersOf(result.scale)
@@ -37,7 +39,7 @@ export const gridOf = ({ proxy, quantizer, signed, result }: Use): Graph.Grid | 
   if (quantizer.float !== undefined || format.kind === "minifloat") {
     const [, largest] = Facts.of(proxy.injector).range ?? []
     if (quantizer.float === undefined || largest === undefined) return "its minifloat format is not known"
-    return { kind: "minifloat", scale, format: quantizer.float, bits, largest, rounding }
+    return { kind: "minifloat", scale, format: quantizer.float, bits, signed, largest, rounding }
   }
   switch (format.kind) {
     case "binary":

@@ -45,3 +45,21 @@ export class ForeignModel extends Data.TaggedError("ForeignModel")<{
     return `${this.file} was not exported from this model: ${this.reason}; give the model that it is of, or export it again`
   }
 }
+
+/** A file was exported from another state than the model has. */
+export class OtherState extends Data.TaggedError("OtherState")<{
+  readonly file: string
+  /** what the state of the model is called */
+  readonly state: string
+  /** SHA-256 of the state that the file says it is of, and of the model's */
+  readonly stated: string
+  readonly actual: string
+}> {
+  override get message(): string {
+    const short = (digest: string): string => `${digest.slice(0, 12)}…`
+    return (
+      `${this.file} was exported from another state than ${this.state}: it is of ${short(this.stated)}, and that is ` +
+      `${short(this.actual)}; give the state that it is of (--state FILE), or export it again from this one`
+    )
+  }
+}

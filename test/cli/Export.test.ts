@@ -16,6 +16,7 @@ import * as Verify from "../../src/cli/Verify.ts"
 import type { Certificate } from "../../src/exchange/Certificate.ts"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 import * as OnnxEvaluator from "../../src/exchange/OnnxEvaluator.ts"
+import * as OnnxProto from "../../src/exchange/OnnxProto.ts"
 import * as OnnxRuntime from "../../src/exchange/OnnxRuntime.ts"
 import * as State from "../../src/nn/State.ts"
 
@@ -74,7 +75,7 @@ describe("a trained network", () => {
     expect(state.said).toMatch(
       /^mlp-int4\.onnx +onnxruntime-web 1\.30\.0 +the file +\d+ \/ 5000 +\d+ +(none|\d+ \/ \d+) +500 \/ 500 +certified$/m
     )
-    expect(state.said).toMatch(/^mlp-int4 +438\.2 kB \(gzip [\d.]+\) +113\.\d kB .* 58\.\d kB .* 440\.\d kB/m)
+    expect(state.said).toMatch(/^mlp-int4 +438\.\d kB \(gzip [\d.]+\) +113\.\d kB .* 58\.\d kB .* 440\.\d kB/m)
     expect(state.said).toMatch(/^mlp-int8 +\d+\.\d+ ms +\d+\.\d+ ms +\d+\.\d × as (fast|slow)$/m)
     const { certified, model, comparisons } = await certificateAt("out", "mlp-int4.certificate.json")
     expect([certified, model.opset, model.file]).toEqual([true, 21, "mlp-int4.onnx"])
@@ -121,12 +122,31 @@ describe("a trained network", () => {
     expect(await printed("verify", at("out", "mlp-int8.onnx"), "--inputs", "5")).toMatch(/^certified$/m)
   })
 
-  it("is not certified where its file is that of another state, and exits as a failure", async () => {
+  it("is not written where the file was exported from another state; the one that was given before stays", async () => {
     const [file, from] = [at("out", "mlp-int4.onnx"), at("out", "mlp-int8.safetensors")]
+    const before = await readFile(at("out", "mlp-int4.certificate.json"), "utf8")
     expect(await failure("verify", file, "--state", from, "--inputs", "20")).toMatch(
-      /^NotCertified: mlp-int4\.onnx is not certified: of 20 inputs \d+ have answers that no tie explains; export it again/
+      /^OtherState: mlp-int4\.onnx was exported from another state than .*mlp-int8\.safetensors: .*--state FILE.*export it again/
     )
-    const { certified, comparisons } = await certificateAt("out", "mlp-int4.certificate.json")
+    expect(await readFile(at("out", "mlp-int4.certificate.json"), "utf8")).toBe(before)
+    expect(JSON.parse(before).certified).toBe(true)
+  })
+
+  it("is not certified where a weight of the file was changed, and exits as a failure", async () => {
+    const read = await Effect.runPromise(OnnxProto.decode(await readFile(at("out", "mlp-int8.onnx"))))
+    const initializer = read.graph.initializer.map((tensor) =>
+      tensor.rawData.length > 1000 ? { ...tensor, rawData: tensor.rawData.map((byte) => byte ^ 64) } : tensor
+    )
+    await mkdir(at("damaged"), { recursive: true })
+    await writeFile(
+      at("damaged", "mlp-int8.onnx"),
+      OnnxProto.encode({ ...read, graph: { ...read.graph, initializer } })
+    )
+    const from = ["--state", at("out", "mlp-int8.safetensors"), "--inputs", "20"]
+    expect(await failure("verify", at("damaged", "mlp-int8.onnx"), ...from)).toMatch(
+      /^NotCertified: mlp-int8\.onnx is not certified: of 20 inputs \d+ have answers that no tie explains; export it again/
+    )
+    const { certified, comparisons } = await certificateAt("damaged", "mlp-int8.certificate.json")
     expect(certified).toBe(false)
     expect(comparisons[1]?.unexplained).toEqual([])
   })

@@ -93,6 +93,23 @@ onBackends("a certificate", () => {
     })
   )
 
+  scoped("is not asked for with another state than that of the file", () =>
+    Effect.gen(function* () {
+      const model = yield* Networks.mlp(8)
+      const bytes = yield* Onnx.exportQcdq(model, { inputShape: Networks.mlpShape })
+      yield* Networks.train(model, Networks.mlpShape, 1)
+      const error = yield* Effect.flip(
+        certify(bytes, model, inputs(Networks.mlpShape, 2), { file: "m.onnx", state: "m.safetensors" })
+      )
+      expect(error._tag).toBe("OtherState")
+      expect(error.message).toMatch(/^m\.onnx was exported from another state than m\.safetensors: .*export it again/)
+      // a file that does not say is run
+      const read = yield* OnnxProto.decode(bytes)
+      const silent = OnnxProto.encode({ ...read, metadataProps: [] })
+      expect((yield* certify(silent, model, inputs(Networks.mlpShape, 20))).certified).toBe(false)
+    })
+  )
+
   scoped("is refused to answers that are no numbers, and says how far they are off", () =>
     Effect.gen(function* () {
       const model = yield* Networks.mlp(8)
@@ -110,7 +127,7 @@ onBackends("a certificate", () => {
       )
       expect(certificate.certified).toBe(false)
       expect(certificate.runtime).toEqual({ name: "one of my own", version: "7" })
-      const { low, high } = certificate.outputs
+      const { low, high } = certificate.outputs as { readonly low: number; readonly high: number }
       expect(certificate.comparisons[0]).toMatchObject({
         equal: 0,
         unexplained: [0, 1],

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 import * as Onnx from "../../src/exchange/Onnx.ts"
 import { bytesOf } from "../../src/exchange/OnnxBuilder.ts"
+import * as StateDigest from "../../src/exchange/StateDigest.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
 import * as Convolution from "../../src/nn/Convolution.ts"
@@ -22,6 +23,7 @@ import * as Dynamic from "../../src/quant/Dynamic.ts"
 import * as FloatOcp from "../../src/quant/FloatOcp.ts"
 import * as Microscaling from "../../src/quant/Microscaling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
+import type * as Stored from "../../src/tensor/Stored.ts"
 import { onBackends, owned, ownedValue, scoped } from "../nn/Scoped.ts"
 import * as Networks from "./Networks.ts"
 
@@ -191,6 +193,28 @@ onBackends("an export", () => {
     })
   )
 
+  scoped("says of which state it is, and of another one where anything that was learned differs", () =>
+    Effect.gen(function* () {
+      const model = yield* Networks.mlp(4)
+      const stated = (options: Partial<Onnx.QcdqOptions> = {}) =>
+        Effect.map(
+          Onnx.toQcdq(model, { inputShape: Networks.mlpShape, ...options }),
+          ({ metadataProps }) => metadataProps
+        )
+      const before = yield* stated()
+      expect(before).toEqual([{ key: "breve.state", value: yield* StateDigest.of(model) }])
+      expect(yield* stated({ opset: 21 })).toEqual(before)
+      const state = yield* State.extract(model)
+      const [name, stored] = Object.entries(state).find(([key]) => key.startsWith("relu2")) as [string, Stored.Stored]
+      const data = stored.data.map((byte, i) => (i === 0 ? byte ^ 1 : byte))
+      yield* State.load(model, { ...state, [name]: { ...stored, data } }, "strict")
+      expect(yield* stated()).not.toEqual(before)
+      // a load brings back the same bits
+      yield* State.load(model, state, "strict")
+      expect(yield* stated()).toEqual(before)
+    })
+  )
+
   scoped("takes half a byte for a weight of four bits from opset 21 on", () =>
     Effect.gen(function* () {
       const model = yield* Linear.quantLinear({
@@ -228,7 +252,9 @@ onBackends("an export", () => {
       const mini = yield* fc({ weightQuant: FloatOcp.Fp8e4m3OCPWeightPerTensorFloat })
       expect(yield* refused({ mini }, Onnx.exportQcdq)).toMatch(/^NotExportable mini:.*minifloat/)
       const grouped = yield* fc({ weightQuant: Microscaling.MXInt8Weight })
-      expect(yield* refused({ grouped }, Onnx.exportQonnx)).toMatch(/^NotExportable grouped:.*groups/)
+      expect(yield* refused({ grouped }, Onnx.exportQcdq)).toMatch(/^NotExportable grouped:.*several axes/)
+      const groups = yield* id(Microscaling.MXInt8Act)
+      expect(yield* refused({ groups }, Onnx.exportQonnx)).toMatch(/^NotExportable groups:.*groups/)
       const own = Model.stateless("Mine", (x) => tf.square(x))
       expect(yield* refused({ own }, Onnx.exportQcdq)).toMatch(/^NotExportable own:.*not known as data/)
       const between = Model.functional({ relu: Model.relu }, (layer, x: Layer.Value) =>

@@ -18,7 +18,6 @@ import * as Normalization from "../../src/nn/Normalization.ts"
 import * as Pooling from "../../src/nn/Pooling.ts"
 import * as Truncated from "../../src/nn/Truncated.ts"
 import * as Binary from "../../src/quant/Binary.ts"
-import * as FloatOcp from "../../src/quant/FloatOcp.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as ShiftedScaledInt from "../../src/quant/ShiftedScaledInt.ts"
 import * as Random from "../../src/tensor/Random.ts"
@@ -174,11 +173,12 @@ onBackends("the evaluator", () => {
 
   scoped("says which node it does not know, and what is wrong with a file", () =>
     Effect.gen(function* () {
-      const mini = yield* Activation.quantIdentity({ actQuant: FloatOcp.Fp8e4m3OCPActPerTensorFloat })
-      const bytes = yield* Onnx.exportQonnx(mini, { inputShape: [2, 4] })
+      const made = yield* Onnx.toQonnx(Model.relu, { inputShape: [2, 4] })
+      const strange = made.graph.node.map((node) => ({ ...node, opType: "Sine" }))
+      const bytes = OnnxProto.encode({ ...made, graph: { ...made.graph, node: strange } })
       const refused = (given: Uint8Array, x = floatsOf([2, 4], 1)) =>
         Effect.map(Effect.flip(Effect.provide(answer(given, x), OnnxEvaluator.layer)), (error) => error.message)
-      expect(yield* refused(bytes)).toBe("breve's evaluator cannot load the model: it does not know FloatQuant")
+      expect(yield* refused(bytes)).toBe("breve's evaluator cannot load the model: it does not know Sine")
       expect(yield* refused(new TextEncoder().encode("text"))).toMatch(/cannot load the model: .*no ONNX model/)
       const read = yield* OnnxProto.decode(yield* Onnx.exportFloat(Model.relu, { inputShape: [2, 4] }))
       const [node] = read.graph.node

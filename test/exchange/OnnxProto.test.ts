@@ -37,7 +37,11 @@ const model: OnnxModel.Model = {
     ],
     input: [{ name: "x", dataType: "float32", shape: ["N", 3] }],
     output: [{ name: "z", dataType: "float32", shape: ["N", 3] }]
-  }
+  },
+  metadataProps: [
+    { key: "a key", value: "a value" },
+    { key: "", value: "ü" }
+  ]
 }
 
 const bytes = OnnxProto.encode(model)
