@@ -8,60 +8,9 @@ import * as Injector from "../inject/Injector.ts"
 import * as Sign from "../op/Sign.ts"
 import * as SignQuant from "../op/SignQuant.ts"
 import { InvalidOptions } from "../tensor/LayerErrors.ts"
-import { BitWidthConst } from "./BitWidth.ts"
 import * as Brick from "./Brick.ts"
 import { type Clamp, TensorClamp } from "./Clamp.ts"
-import * as Delay from "./Delay.ts"
-import type { Scaling } from "./Scaling.ts"
-import { merged, type Quantized, type TensorQuantizer } from "./TensorQuantizer.ts"
-import * as View from "./View.ts"
-
-/** The signs times the scale, and what the input becomes itself. */
-type Signed = readonly [y: tf.Tensor, written: Pick<Quantized, "input">]
-
-const dependencies = {
-  scalingImpl: Injector.required<Scaling>(),
-  quantDelaySteps: Injector.optional(0),
-  /** forms groups, if there are any */
-  inputViewImpl: Injector.optional<View.View>(View.identity)
-}
-
-const binary = (
-  label: string,
-  given: Injector.AllOf<typeof dependencies>,
-  own: Readonly<Record<string, Brick.Brick>>,
-  signed: (x: tf.Tensor, scale: tf.Tensor) => Signed
-): TensorQuantizer => {
-  const { scalingImpl, inputViewImpl } = given
-  const bitWidth = BitWidthConst({ bitWidth: 1 })
-  const zeroPoint = tf.scalar(0)
-  const delayWrapper = Delay.make(given.quantDelaySteps)
-  const children = {
-    scalingImpl,
-    bitWidth,
-    zeroPoint: Brick.shown("StatelessBuffer"),
-    delayWrapper,
-    ...own,
-    ...View.shownIn(inputViewImpl)
-  }
-  return Brick.make(
-    label,
-    children,
-    { constants: [zeroPoint, ...bitWidth.own] },
-    {
-      apply: (state: Brick.State, input: tf.Tensor) => {
-        const [scale, afterScaling] = Brick.call(scalingImpl, state, "scalingImpl", input)
-        const x = inputViewImpl.apply(input)
-        const [bits] = Brick.call(bitWidth, state, "bitWidth")
-        const [y, written] = signed(x, scale)
-        const [value, afterDelay] = Brick.call(delayWrapper, state, "delayWrapper", x, y)
-        const after = { scalingImpl: afterScaling, delayWrapper: afterDelay }
-        const quantized = merged({ value, scale, zeroPoint, bitWidth: bits, ...written }, inputViewImpl, input.shape)
-        return [quantized, Brick.remembered(state.memory, after)] as const
-      }
-    }
-  )
-}
+import * as ScaledSigns from "./ScaledSigns.ts"
 
 /**
  * Scaled binary quantization.
@@ -74,11 +23,11 @@ const binary = (
  */
 export const BinaryQuant = Brick.component(
   "BinaryQuant",
-  { ...dependencies, signed: Injector.optional(true) },
+  { ...ScaledSigns.dependencies, signed: Injector.optional(true) },
   (given) => {
     const reason = "is false; binary quantization is signed: its values are -scale and +scale"
     if (!given.signed) throw new InvalidOptions({ what: "BinaryQuant", option: "signed", reason })
-    return binary("BinaryQuant", given, {}, (x, scale) => [SignQuant.binary(x, scale), {}])
+    return ScaledSigns.make("BinaryQuant", 1, given, (x, scale) => [SignQuant.binary(x, scale), {}])
   }
 )
 
@@ -93,13 +42,15 @@ export const BinaryQuant = Brick.component(
  */
 export const ClampedBinaryQuant = Brick.component(
   "ClampedBinaryQuant",
-  { ...dependencies, tensorClampImpl: Injector.optional<Clamp | undefined>(undefined) },
-  ({ tensorClampImpl = TensorClamp({}), ...given }) =>
-    binary("ClampedBinaryQuant", given, { tensorClampImpl }, (x, scale) => {
+  { ...ScaledSigns.dependencies, tensorClampImpl: Injector.optional<Clamp | undefined>(undefined) },
+  ({ tensorClampImpl = TensorClamp({}), ...given }) => {
+    const levels = (x: tf.Tensor, scale: tf.Tensor): ScaledSigns.Levels => {
       const { passes, writes } = tensorClampImpl
       const clamped = (): tf.Tensor => tensorClampImpl.apply(x, tf.neg(scale), scale)
       if (passes !== undefined) return [SignQuant.clampedBinary(x, scale, passes), writes ? { input: clamped() } : {}]
       const input = clamped()
       return [SignQuant.keepingNaN(x, tf.mul(Sign.binary(input), scale)), writes ? { input } : {}]
-    })
+    }
+    return ScaledSigns.make("ClampedBinaryQuant", 1, given, levels, { tensorClampImpl })
+  }
 )

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { beforeAll, describe, expect, it } from "vitest"
 import * as Backend from "../../src/backend/Backend.ts"
+import * as BinaryQuant from "../../src/core/BinaryQuant.ts"
 import * as BitWidth from "../../src/core/BitWidth.ts"
 import * as Brick from "../../src/core/Brick.ts"
 import * as Clamp from "../../src/core/Clamp.ts"
@@ -15,6 +16,7 @@ import * as RuntimeZeroPoint from "../../src/core/RuntimeZeroPoint.ts"
 import * as Statistic from "../../src/core/Statistic.ts"
 import * as StatsScaling from "../../src/core/StatsScaling.ts"
 import * as TensorQuantizer from "../../src/core/TensorQuantizer.ts"
+import * as TernaryQuant from "../../src/core/TernaryQuant.ts"
 import * as View from "../../src/core/View.ts"
 import * as ZeroPoint from "../../src/core/ZeroPoint.ts"
 import * as Gradient from "../../src/tensor/Gradient.ts"
@@ -109,6 +111,29 @@ for (const [backend, layer] of [
         })
       expect(errorOf(mseScale(), 2)).toBeLessThan(errorOf(Statistic.AbsMax({}), 2))
       expect(errorOf(hqoScale(), 1)).toBeLessThanOrEqual(errorOf(Statistic.AbsMax({}), 1))
+    })
+    it("the scale of signs is searched for, too: from the weights at the first call, and from what runs through", () => {
+      const scalingStatsImpl = mseScale()
+      const learned = () => StatsScaling.ParameterFromStatsFromParameterScaling({ scalingStatsImpl })
+      const collected = () =>
+        RuntimeScaling.ParameterFromRuntimeStatsScaling({ scalingStatsImpl, collectStatsSteps: 1 })
+      const quantizers = [
+        BinaryQuant.BinaryQuant({ scalingImpl: learned() }),
+        BinaryQuant.ClampedBinaryQuant({ scalingImpl: collected() }),
+        TernaryQuant.TernaryQuant({ scalingImpl: learned(), threshold: 0.5 })
+      ]
+      const found = quantizers.map((quantizer) =>
+        tf.tidy(() => TensorQuantizer.quantize(quantizer, tf.tensor1d(x), true).scale.dataSync()[0] as number)
+      )
+      // of the candidates 0.3, 0.45, ... 3 the smallest squared error: the mean magnitude is 0.67
+      const error = (levels: (magnitude: number, s: number) => number) => (s: number) =>
+        x.reduce((sum, v) => sum + (Math.abs(v) - levels(Math.abs(v), s)) ** 2, 0)
+      const best = (loss: (s: number) => number): number =>
+        Array.from({ length: 19 }, (_, i) => 0.15 * (i + 2)).reduce((a, b) => (loss(b) < loss(a) ? b : a))
+      const binary = best(error((_, s) => s))
+      const ternary = best(error((v, s) => (v > 0.5 * s ? s : 0)))
+      expect([binary, ternary]).toEqual([0.6, 3].map((s) => expect.closeTo(s, 6)))
+      expect(found).toEqual([binary, binary, ternary].map((s) => expect.closeTo(s, 6)))
     })
     it("searches each slice by itself", () => {
       const rows = [x, x.map((v) => v * 8)]

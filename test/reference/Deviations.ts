@@ -6,6 +6,7 @@
 import type { Case } from "./Case.ts"
 import { rules as ofExports } from "./ExportDeviations.ts"
 import { rules as ofPtq } from "./PtqDeviations.ts"
+import { rules as ofQuantizers } from "./QuantizerDeviations.ts"
 import { rules as ofQuantTensors } from "./QuantTensorDeviations.ts"
 import { rules as ofStates } from "./StateDeviations.ts"
 import { rules as ofTraining } from "./TrainDeviations.ts"
@@ -157,60 +158,6 @@ export const rules: ReadonlyArray<Rule> = [
         JSON.stringify(testCase.inputs.weight.data.map((x: number) => Math.fround(x)))
   },
   {
-    id: "learned-at-the-next-step",
-    reason:
-      "What was collected becomes the learned scale when the next training step is prepared. In the reference a search for a " +
-      "zero-point calls the scaling once more within the last collecting step, and that call already converts it; every " +
-      "later step is the same.",
-    matches: ({ config }, _, actual) => {
-      const { resolved = {}, kind } = config
-      const searches = resolved.mse_zero_point !== undefined || resolved.implementations?.stats_impl_zp !== undefined
-      const last = `step ${resolved.collect_stats_steps - 1} (train).state.`
-      return (
-        kind === "activation" &&
-        searches &&
-        actual.differing.every(
-          (path: string) => path.startsWith(last) && /\.scaling_impl\.(value|buffer|counter)$/.test(path)
-        )
-      )
-    }
-  },
-  {
-    id: "a-neighbouring-candidate",
-    reason:
-      "The vector is marked sensitive: an iterative search keeps or drops a candidate on differences of losses as small as the " +
-      "rounding of float32. Only numbers differ, and no result by more than a step of few bits.",
-    matches: ({ config }, _, actual) =>
-      config.sensitive !== undefined &&
-      actual.off?.every(
-        (off: number | undefined, i: number) =>
-          off !== undefined && (/\.grads\./.test(actual.differing[i]) || off <= 0.25)
-      ) === true
-  },
-  {
-    id: "a-declared-search-is-done",
-    reason:
-      "The reference declares a search for the scale and, by the order of the base classes, hides it again: the plain statistic " +
-      "of each call is taken. Ours searches, as the integer twin of the quantizer does in the reference.",
-    matches: ({ config, outputs }) => {
-      const resolved = config.resolved ?? outputs.resolved ?? {}
-      return resolved.mse_scale !== undefined && resolved.scaling_impl_type === "stats"
-    }
-  },
-  {
-    id: "a-zero-point-sees-groups",
-    reason:
-      "In the reference the zero-point of this quantizer takes over the view of the scale, which a search leaves to itself, so " +
-      "that it would reduce an axis that is not there: the quantizer cannot be called. Ours takes a zero-point for each group.",
-    matches: ({ config, outputs }, _, actual) =>
-      config.kind === "resolve" &&
-      outputs.resolved?.mse_scale !== undefined &&
-      outputs.resolved?.mse_zero_point === undefined &&
-      outputs.resolved?.scaling_per_output === "group" &&
-      outputs.resolved?.implementations?.zero_point_impl === "StatsFromParameterZeroPoint" &&
-      actual.differing.every((path: string) => path === "tree")
-  },
-  {
     id: "a-width-holds-its-sum",
     reason:
       "The width of an accumulator holds every sum of its products, those of one bit included, which are -1 and 1. The formula " +
@@ -231,6 +178,7 @@ export const rules: ReadonlyArray<Rule> = [
       outputs.out?.zero_point?.data.some((z: number) => z !== 0) &&
       actual.differing.every((path: string) => path === "out.zero_point" || path === "out.int")
   },
+  ...ofQuantizers,
   ...ofQuantTensors,
   ...ofStates,
   ...ofTraining,

@@ -36,7 +36,7 @@ const asScale: Tolerance = (expected) => 1e-6 * Math.abs(expected)
 const asGradient =
   (terms: number): Tolerance =>
   (_, all) =>
-    1e-5 * Math.max(...all.map(Math.abs)) + 8 * 2 ** -24 * terms
+    1e-5 * Math.max(0, ...all.filter(Number.isFinite).map(Math.abs)) + 8 * 2 ** -24 * terms
 
 const shown = (u: unknown): string => {
   const text = JSON.stringify(u) ?? "nothing"

@@ -80,7 +80,8 @@ const restrictsToFloats = ({ resolved }: Case["config"]): boolean =>
  * proportional to it.
  */
 export const termsOf = (testCase: Case, parts: ReadonlyArray<readonly [tf.Tensor, tf.Tensor]>, at: Tensors) => {
-  const sum = parts.reduce((a, [value, up]) => a + (tf.sum(tf.abs(tf.mul(value, up))).dataSync()[0] as number), 0)
+  const sizesOf = ([value, up]: readonly [tf.Tensor, tf.Tensor]) => tf.abs(tf.mul(value, up)).dataSync()
+  const sum = parts.flatMap((part) => Array.from(sizesOf(part))).reduce((a, x) => (Number.isFinite(x) ? a + x : a), 0)
   return (name: string): number => {
     const proportional =
       /scale$/.test(name) || (/scaling_impl\.value$/.test(name) && restrictsToFloats(testCase.config))
