@@ -1,86 +1,21 @@
 /**
  * A brick: one named part of a quantizer, with its parameters and memory as values and its formula as a pure function.
  *
- * A quantizer is a tree of bricks. A stateful brick takes its state and answers `[result, next memory]`; nothing is changed.
+ * A quantizer is a tree of bricks. A stateful brick takes its state and answers `[result, next memory]`; nothing is changed. What a brick
+ * is stands in `BrickModel.ts`.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `inject`, `./Persistence.ts`, `./Sharing.ts`.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `inject`, `./BrickModel.ts`, `./BrickTree.ts`, `./Sharing.ts`.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Scope } from "effect"
 import * as Injector from "../inject/Injector.ts"
 import * as Tree from "../tensor/Tree.ts"
-import type * as Persistence from "./Persistence.ts"
+import type { Answer, Brick, State, Stateful } from "./BrickModel.ts"
+import { none, nothing, unchanged } from "./BrickTree.ts"
 import * as Sharing from "./Sharing.ts"
 
-/** Statistics to quantize with in place of the quantizer's own, while a statistic searches for the best one. */
-export interface Trial {
-  readonly scale?: tf.Tensor
-  readonly zeroPoint?: tf.Tensor
-}
-
-/** What an attempt answers: the parts of a quantization that a search compares. Groups stay apart. */
-export interface Attempt {
-  readonly value: tf.Tensor
-  readonly scale: tf.Tensor
-  readonly zeroPoint: tf.Tensor
-  readonly bitWidth: tf.Tensor
-}
-
-/**
- * A tensor on its way through a quantizer. A statistic that looks at it may answer another one with the same elements for what
- * follows: what then comes back to that one, the statistic completes in place.
- */
-export interface Passing {
-  readonly of: tf.Tensor
-  /** what is to be used from now on; written by the statistics of one call, read by the quantizer that made it */
-  latest: tf.Tensor
-}
-
-/** What a brick is given: its own parameters and memory, whether this is training, and what the quantizer hands down to all. */
-export interface State {
-  readonly parameters: Tree.Parameters
-  readonly memory: Tree.Memory
-  readonly training: boolean
-  /** the weights of all layers that share the quantizer; absent: the input is the only one */
-  readonly tracked?: ReadonlyArray<tf.Tensor> | undefined
-  /** quantizes with statistics on trial; absent outside of a quantizer and inside of an attempt */
-  readonly attempt?: ((x: tf.Tensor, trial: Trial) => Attempt) | undefined
-  /** inside of an attempt: what is on trial */
-  readonly trial?: Trial | undefined
-  /** the input of the quantizer, whose gradient its statistics may complete; absent: nothing is recorded, or something else is seen */
-  readonly passing?: Passing | undefined
-  /** whether the quantizer only looks: it hands its input on, but still takes statistics and answers scale and zero-point */
-  readonly observing?: boolean | undefined
-}
-
-/** A result and the memory after it. */
-export type Answer<A> = readonly [result: A, memory: Tree.Memory]
-
-/** What every brick has. */
-export interface Brick {
-  /** the name of its kind, as printed */
-  readonly label: string
-  readonly children: Readonly<Record<string, Brick>>
-  /** the initial parameters, the children's under their names */
-  readonly parameters: Tree.Parameters
-  /** the initial memory, the children's under their names */
-  readonly memory: Tree.Memory
-  /** the tensors that it made and that go with it */
-  readonly own: ReadonlyArray<tf.Tensor>
-  /** turns state into the state that the next call starts from, where the two differ (statistics that become parameters) */
-  readonly prepare: (state: State) => Pick<State, "parameters" | "memory">
-  /** absent: its parameters are saved and loaded as they are */
-  readonly persistence?: Persistence.Persistence | undefined
-}
-
-/** A stateful brick: a formula over its state and `In`. */
-export interface Stateful<In extends ReadonlyArray<unknown>, Out> extends Brick {
-  readonly apply: (state: State, ...inputs: In) => Answer<Out>
-}
-/** A stateless brick. */
-export interface Stateless<In extends ReadonlyArray<unknown>, Out> extends Brick {
-  readonly apply: (...inputs: In) => Out
-}
+export type { Answer, Attempt, Brick, Passing, State, Stateful, Stateless, Trial } from "./BrickModel.ts"
+export { parts, show, shown } from "./BrickTree.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
@@ -88,10 +23,6 @@ interface Given extends Partial<Pick<Brick, "parameters" | "memory" | "prepare" 
   readonly constants?: ReadonlyArray<tf.Tensor>
 }
 
-const nothing = {}
-const none: ReadonlyArray<never> = []
-
-const unchanged: Brick["prepare"] = (state) => state
 /** As `unchanged`, of a brick that does something, but has no state and none below it. */
 const still: Brick["prepare"] = (state) => state
 const isStateful = ({ prepare }: Brick): boolean => prepare !== unchanged && prepare !== still
@@ -219,16 +150,6 @@ export const partOf = (state: State, name: string): State => ({
   memory: Tree.at(state.memory, name)
 })
 
-/** A part that only shows in the tree. */
-export const shown = (label: string, children: Readonly<Record<string, Brick>> = nothing): Brick => ({
-  label,
-  children,
-  parameters: nothing,
-  memory: nothing,
-  own: none,
-  prepare: unchanged
-})
-
 /** A component for the injector whose brick is released with the Scope of its resolution. */
 export const component = <const D extends Parameters<typeof Injector.component>[1], A extends Brick>(
   label: string,
@@ -281,30 +202,4 @@ export const disposeOwn = (brick: Brick): void => {
 export const dispose = (brick: Brick): void => {
   disposeOwn(brick)
   for (const child of Object.values(brick.children)) dispose(child)
-}
-
-/**
- * Every brick with its dotted path, depth first: `[["", "RescalingIntQuant"], ["intQuant", "IntQuant"], …]`. One that stands in
- * several places is listed once, with what is below it; what is only `shown` is listed in each place.
- */
-export const parts = (brick: Brick): ReadonlyArray<readonly [path: string, label: string]> => {
-  const seen = new Set<Brick>()
-  const below = (one: Brick, path: string): ReadonlyArray<readonly [path: string, label: string]> => {
-    if (seen.has(one)) return []
-    if (one.prepare !== unchanged) seen.add(one)
-    const inner = Object.entries(one.children)
-    return [
-      [path, one.label],
-      ...inner.flatMap(([name, child]) => below(child, path === "" ? name : `${path}.${name}`))
-    ]
-  }
-  return below(brick, "")
-}
-
-/** The tree as text, one part a line. */
-export const show = (brick: Brick, indent = ""): string => {
-  const inner = Object.entries(brick.children).map(
-    ([name, child]) => `${indent}  (${name}): ${show(child, `${indent}  `)}`
-  )
-  return inner.length === 0 ? `${brick.label}()` : [`${brick.label}(`, ...inner, `${indent})`].join("\n")
 }

@@ -4,39 +4,33 @@
  * AdaRound and AutoRound are two settings of one step: which function of a learned parameter rounds, by which loss and optimiser it is
  * learned, and whether the last or the best parameters count. Layers learn one after the other, or together with those of their block.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy` types, `tensor`, `./LearnedQuantizers.ts`, `./Learn.ts`,
- * `./Layerwise.ts`, `./Ptq.ts`, `./RoundLearningMath.ts`, `./Samples.ts`. Laws: test/ptq/RoundLearning.test.ts.
+ * Room: ptq (level 5). Imports: effect, `core`, `nn`, `tensor`, and its own room. Laws: test/ptq/RoundLearning.test.ts.
  */
-import * as tf from "@tensorflow/tfjs-core"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import * as LearningRate from "../core/LearningRate.ts"
 import * as Optimizer from "../core/Optimizer.ts"
-import * as Fork from "../nn/Fork.ts"
 import * as Layer from "../nn/Layer.ts"
-import * as Model from "../nn/Model.ts"
-import type * as Cell from "../proxy/Cell.ts"
-import * as LeasedRef from "../tensor/LeasedRef.ts"
-import { nearest } from "../tensor/Nearest.ts"
 import * as Random from "../tensor/Random.ts"
-import {
-  type LearningDiverged,
-  type NoCalibrationData,
-  type NonFiniteActivations,
-  type ScaleNotFixed,
+import type {
+  LearningDiverged,
+  NoCalibrationData,
+  NonFiniteActivations,
+  ScaleNotFixed,
   UnknownLayer
 } from "../tensor/StepErrors.ts"
-import * as Tree from "../tensor/Tree.ts"
 import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as Layerwise from "./Layerwise.ts"
 import * as Learn from "./Learn.ts"
 import * as LearnedQuantizers from "./LearnedQuantizers.ts"
+import * as LearnedWeights from "./LearnedWeights.ts"
+import * as LearningBlocks from "./LearningBlocks.ts"
 import * as Ptq from "./Ptq.ts"
 import * as RoundLearningMath from "./RoundLearningMath.ts"
 import * as Samples from "./Samples.ts"
 
 export interface Options extends Ptq.Reporting {
   /** what learns together: each layer alone, what stands at the top of the model, or layers and models by their paths, in this order */
-  readonly blocks?: "layers" | "children" | ReadonlyArray<string>
+  readonly blocks?: LearningBlocks.Blocks
   /** of each block */
   readonly iterations?: number
   /** samples of an iteration, rows of the block's input; default: 32 */
@@ -78,104 +72,6 @@ interface Setting {
   readonly best: boolean
 }
 
-// ---- blocks -------------------------------------------------------------------------------------------------
-
-interface Block {
-  readonly path: string
-  readonly layer: Layer.Layer
-  readonly targets: ReadonlyArray<LearnedQuantizers.Target>
-}
-
-/** All layers of a model by their paths, the models among them before their layers. */
-const places = (layer: Layer.Stateful, path = ""): ReadonlyArray<readonly [string, Layer.Stateful]> => [
-  [path, layer] as const,
-  ...(Model.isComposed(layer)
-    ? Object.entries(layer.layers).flatMap(([name, one]) => places(one, path === "" ? name : `${path}.${name}`))
-    : [])
-]
-
-/** The blocks that are asked for, without those in which nothing is learned. */
-const blocksOf = (
-  model: Ptq.Model,
-  targets: ReadonlyArray<LearnedQuantizers.Target>,
-  asked: Options["blocks"] = "layers",
-  step: string
-): Effect.Effect<ReadonlyArray<Block>, UnknownLayer> =>
-  Effect.gen(function* () {
-    const all = places(model)
-    const top = Model.isComposed(model) ? Object.keys(model.layers) : [""]
-    const paths = asked === "layers" ? targets.map(({ name }) => name) : asked === "children" ? top : asked
-    const known = all.map(([path]) => path)
-    const taken = new Set<string>()
-    const blocks: Array<Block> = []
-    for (const path of paths) {
-      const found = all.find(([other]) => other === path)
-      if (found === undefined)
-        return yield* new UnknownLayer({ step, layer: path, known, nearest: nearest(path, known) })
-      const within = targets.filter(
-        ({ name }) => !taken.has(name) && (path === "" || name === path || name.startsWith(`${path}.`))
-      )
-      for (const { name } of within) taken.add(name)
-      if (within.length > 0) blocks.push({ path, layer: found[1] as Layer.Layer, targets: within })
-    }
-    return blocks
-  })
-
-// ---- answers ------------------------------------------------------------------------------------------------
-
-/** The numbers that quantizers and weights of the model are to have. */
-interface Found {
-  readonly weights: Ptq.Overlay
-  /** parameters of scales, by the names of quantizers in the model and of parameters in their cells */
-  readonly scales: ReadonlyMap<string, ReadonlyMap<string, Ptq.Host>>
-}
-
-/** What was learned, as numbers. */
-const found = (
-  learning: LearnedQuantizers.Learning<Ptq.Model>,
-  targets: ReadonlyArray<LearnedQuantizers.Target>,
-  model: Ptq.Model
-): Found => {
-  const own = new Map(Ptq.weighted(model).map(({ name, layer }) => [name, layer.own]))
-  const weights = new Map<Cell.Cell, Readonly<Record<string, Ptq.Host>>>()
-  tf.tidy(() => {
-    const states = Layer.prepare(Layer.read(learning.model), Layer.evaluation)
-    const rounded = LearnedQuantizers.withQuantized(states, targets, false)
-    for (const { name, layer } of targets) {
-      const host = Ptq.hostOf(Layer.stateOf(rounded, layer.own).parameters, "weight")
-      const cell = own.get(name)
-      if (host !== undefined && cell !== undefined) weights.set(cell, { weight: host })
-    }
-  })
-  const scales = targets.map(({ name, proxy, scales }) => {
-    const { parameters } = LeasedRef.current(proxy.cell)
-    const hosts = scales.flatMap((scale) => {
-      const host = Ptq.hostOf(parameters, scale)
-      return host === undefined ? [] : [[scale, host] as const]
-    })
-    return [name === "" ? "weightQuant" : `${name}.weightQuant`, new Map(hosts)] as const
-  })
-  return { weights, scales: new Map(scales) }
-}
-
-/** The model with float weights whose quantization is what was learned, and the scales that were learned. */
-const folded = <M extends Ptq.Model>(model: M, { weights, scales }: Found): Effect.Effect<M, never, Scope.Scope> => {
-  const byCell = new Map(model.proxies.map(([name, { cell }]) => [cell, scales.get(name)]))
-  const begun = Ptq.beginning(model, (cell, { parameters, memory }) => {
-    const tensor = ({ data, shape }: Ptq.Host): tf.Tensor => tf.tensor(data, [...shape])
-    const weight = weights.get(cell)?.weight
-    if (weight !== undefined) return { memory, parameters: { ...parameters, weight: tensor(weight) } }
-    const values = byCell.get(cell)
-    if (values === undefined || values.size === 0) return undefined
-    const other = (leaf: tf.Tensor, name: string): tf.Tensor => {
-      const host = values.get(name)
-      return host === undefined ? leaf : tensor(host)
-    }
-    return { memory, parameters: Tree.map(parameters, other) }
-  })
-  return Fork.make(model, begun)
-}
-
 // ---- the step -----------------------------------------------------------------------------------------------
 
 const learn =
@@ -193,7 +89,7 @@ const learn =
       options.quantActivations === false ? Layer.without(Layer.evaluation, Layer.activationSlots) : Layer.evaluation
     const learned = Effect.gen(function* () {
       const learning = yield* LearnedQuantizers.make(model, kind)
-      const blocks = yield* blocksOf(learning.model, learning.targets, options.blocks, step)
+      const blocks = yield* LearningBlocks.blocksOf(learning.model, learning.targets, options.blocks, step)
       const seen = { batches: 0 }
       for (const [index, { path, layer, targets }] of blocks.entries()) {
         const models = { quantized: learning.model as Ptq.Model, float: model }
@@ -244,10 +140,10 @@ const learn =
       const [answer, told] = yield* Effect.scoped(
         Effect.gen(function* () {
           const { learning, done, told } = yield* learned
-          return [yield* Layer.attempt(() => found(learning, done, model)), told] as const
+          return [yield* Layer.attempt(() => LearnedWeights.found(learning, done, model)), told] as const
         })
       )
-      const next = yield* folded(model, answer)
+      const next = yield* LearnedWeights.folded(model, answer)
       yield* Ptq.told(options, told)
       return next
     })

@@ -4,7 +4,8 @@
  * No runtime, no allocation, no data: every function gets addresses and lengths. TypeScript does not read these files.
  */
 export { absMax, absMaxAlong, absMaxAlongGrad, absMaxGrad } from "./absMax"
-export { correlate, correlateFilter } from "./convolution"
+export { correlate } from "./convolution"
+export { correlateFilter } from "./convolutionGrad"
 export { fakeQuant } from "./fakeQuant"
 export { fakeQuantGrad } from "./fakeQuantGrad"
 export { gather, gatherGrad } from "./gather"
