@@ -14,12 +14,11 @@ export interface Module {
   readonly outChannels: number
   /** the axis of `weight` that counts output channels */
   readonly outputChannelAxis: number
-  /** the axis of `weight` that counts input channels; default: the one before the output channels, or the second one */
-  readonly inputChannelAxis?: number
 }
 
-export const inputChannelAxis = ({ outputChannelAxis, inputChannelAxis }: Module): number =>
-  inputChannelAxis ?? (outputChannelAxis === 0 ? 1 : outputChannelAxis - 1)
+/** The axis of `weight` that counts input channels: one of the last two, as the output channels, or the second where those come first. */
+export const inputChannelAxis = ({ weight: { rank }, outputChannelAxis }: Module): number =>
+  outputChannelAxis === 0 ? 1 : outputChannelAxis === rank - 1 ? rank - 2 : rank - 1
 
 /** One module, or several that share a proxy. */
 export type Modules = Module | readonly [Module, Module, ...ReadonlyArray<Module>]

@@ -20,13 +20,16 @@ import * as Ptq from "./Ptq.ts"
 
 // ---- what was observed --------------------------------------------------------------------------------------
 
+/** Numbers of a quantizer's memory, by their names in it. */
+type Numbers = Readonly<Record<string, { readonly shape: ReadonlyArray<number>; readonly data: ReadonlyArray<number> }>>
+
 /** What was observed of the inputs of one quantizer: numbers only. */
 export interface Observed {
   readonly calls: number
   /** the average of each statistic over the calls, by its name in the quantizer's memory */
-  readonly averages: Readonly<
-    Record<string, { readonly shape: ReadonlyArray<number>; readonly data: ReadonlyArray<number> }>
-  >
+  readonly averages: Numbers
+  /** what the last call left besides statistics, if anything: where the search of the next one begins */
+  readonly carried?: Numbers
 }
 
 /** What was observed so far, by the paths of the quantizers. As JSON it loses nothing: going on with it gives the same bits. */
@@ -39,29 +42,45 @@ export const nothing: Observation = { batches: 0, quantizers: {} }
 
 const activation = new Set(Layer.activationSlots)
 
-/** The statistics that one call leaves in an empty memory: those of this call alone. */
-const statisticsOf = (quantizer: TensorQuantizer, x: tf.Tensor): Tree.Memory => {
-  const state = {
-    parameters: quantizer.parameters,
-    memory: quantizer.memory,
-    training: true,
-    observing: true,
-    tracked: undefined
-  }
+const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf(".")))
+
+const isCounter = (name: string): boolean => name === "counter" || name.endsWith(".counter")
+
+/** What one call leaves in a memory that has no statistics, but what the call before carried over. */
+const remembered = (quantizer: TensorQuantizer, x: tf.Tensor, carried: Numbers = {}): Tree.Memory => {
+  const memory = Tree.map(quantizer.memory, (leaf, name): tf.Tensor | number => {
+    const found = carried[name]
+    if (found === undefined) return leaf
+    return typeof leaf === "number" ? (found.data[0] ?? leaf) : tf.tensor([...found.data], [...found.shape])
+  })
+  const state = { parameters: quantizer.parameters, memory, training: true, observing: true, tracked: undefined }
   return quantizer.apply(state, x)[1]
 }
 
-const averaged = (before: Observed | undefined, memory: Tree.Memory): Observed => {
+const continued = (before: Observed | undefined, memory: Tree.Memory): Observed => {
   const calls = (before?.calls ?? 0) + 1
-  const averages = Tree.leaves(memory).flatMap(([name, leaf]) => {
-    if (!(leaf instanceof tf.Tensor)) return []
+  const leaves = Tree.leaves(memory)
+  // a statistic has a counter beside it
+  const counted = new Set(leaves.flatMap(([name]) => (isCounter(name) ? [parentOf(name)] : [])))
+  const averages = leaves.flatMap(([name, leaf]) => {
+    if (!(leaf instanceof tf.Tensor) || !counted.has(parentOf(name))) return []
     const old = before?.averages[name]?.data
     const data = Array.from(leaf.dataSync(), (value, i) =>
       old === undefined ? value : (old[i] as number) + (value - (old[i] as number)) / calls
     )
     return [[name, { shape: leaf.shape, data }] as const]
   })
-  return { calls, averages: Object.fromEntries(averages) }
+  const others = leaves.filter(([name]) => !counted.has(parentOf(name)))
+  const carried = others.map(([name, leaf]) => {
+    const numbers =
+      typeof leaf === "number" ? { shape: [], data: [leaf] } : { shape: leaf.shape, data: [...leaf.dataSync()] }
+    return [name, numbers] as const
+  })
+  return {
+    calls,
+    averages: Object.fromEntries(averages),
+    ...(carried.length > 0 && { carried: Object.fromEntries(carried) })
+  }
 }
 
 /** The first name of each quantizer. */
@@ -87,7 +106,7 @@ const after = (
         const name = names.get(proxy.cell)
         if (quantizer === undefined || name === undefined || !activation.has(proxy.slot) || bad.length > 0) return
         if (!x.dataSync().every(Number.isFinite)) bad.push(name)
-        else quantizers[name] = averaged(quantizers[name], statisticsOf(quantizer, x))
+        else quantizers[name] = continued(quantizers[name], remembered(quantizer, x, quantizers[name]?.carried))
       }
       tf.tidy(() => {
         model.apply(states, Ptq.inputOf(batch), { ...Layer.without(Layer.evaluation), watch })
@@ -133,10 +152,8 @@ const rememberedBy = (quantizer: TensorQuantizer, { averages }: Observed): Tree.
   Tree.map(quantizer.memory, (leaf, name): tf.Tensor | number => {
     const found = averages[name]
     if (found !== undefined) return tf.tensor(Float32Array.from(found.data), [...found.shape])
-    return name === "counter" || name.endsWith(".counter") ? 1 : leaf
+    return isCounter(name) ? 1 : leaf
   })
-
-const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf(".")))
 
 /** The state of a quantizer that has learned what was observed, and else is as it was; within a `tf.tidy`. */
 const learnedBy = (living: Cell.Living, quantizer: TensorQuantizer, observed: Observed): Cell.State => {

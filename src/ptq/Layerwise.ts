@@ -1,14 +1,17 @@
 /**
  * Steps that change weights layer after layer: each layer gets the inputs that the layers before it, already changed, give.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./Accumulation.ts`, `./AxeMath.ts`, `./ColumnRounding.ts`,
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `proxy`, `tensor`, `./Accumulation.ts`, `./AxeMath.ts`, `./ColumnRounding.ts`,
  * `./GptqMath.ts`, `./Matrix.ts`, `./Ptq.ts`, `./Unfold.ts`. Laws: test/ptq/Steps.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result } from "effect"
 import * as QuantTensor from "../core/QuantTensor.ts"
+import * as TensorQuantizer from "../core/TensorQuantizer.ts"
 import * as Layer from "../nn/Layer.ts"
+import type { Weighted } from "../nn/Weighted.ts"
 import type * as Cell from "../proxy/Cell.ts"
+import type { QuantProxy } from "../proxy/QuantProxy.ts"
 import * as LeasedRef from "../tensor/LeasedRef.ts"
 import {
   type AccumulatorUnfit,
@@ -175,19 +178,26 @@ const divided = (a: Matrix.Matrix, by: number): Matrix.Matrix => {
 
 const isWhole = ({ data }: Matrix.Matrix): boolean => data.every(Number.isFinite)
 
-/** Whether a weight twice as large would have other scales. */
+/** The scales that a layer's weight is rounded with, where its quantizer needs nothing else to have them. */
+const roundingScale = (states: Layer.States, { own }: Weighted, { cell }: QuantProxy): Float32Array | undefined => {
+  const { quantizer, parameters, memory } = Layer.stateOf(states, cell)
+  if (quantizer === undefined || TensorQuantizer.checked(quantizer) !== undefined) return undefined
+  const x = Layer.stateOf(states, own).parameters.weight as tf.Tensor
+  const [{ scale, preScale = scale }] = quantizer.apply({ parameters, memory, training: false, tracked: [x] }, x)
+  return Float32Array.from(preScale.dataSync())
+}
+
+/** Whether a weight twice as large would be rounded with other scales. */
 const followsWeight = ({ layer, weight }: Target): boolean => {
   const { weightQuant: proxy } = layer
   if (proxy === undefined) return false
   const scaleAt = (factor: number): Float32Array | undefined => {
-    const found: { scale?: Float32Array } = {}
+    const found: { scale?: Float32Array | undefined } = {}
     tf.tidy(() => {
       const data = weight.data.map((value) => factor * value)
       const other = new Map([[layer.own, { weight: { ...weight, data } }]])
       const states = Ptq.overlaid(Layer.prepare(Layer.read(layer), Layer.evaluation), other)
-      const x = Layer.stateOf(states, layer.own).parameters.weight as tf.Tensor
-      const [y] = Layer.quantize(states, proxy, x, Layer.without(Layer.evaluation, []))
-      if (QuantTensor.isQuantTensor(y)) found.scale = Float32Array.from(y.scale.dataSync())
+      found.scale = roundingScale(states, layer, proxy)
     })
     return found.scale
   }

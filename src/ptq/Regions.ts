@@ -245,13 +245,18 @@ export const of = (run: Run, inputs: ReadonlyArray<tf.Tensor>, options: { readon
     outputs: settled(part.outputs)
   }))
   const acts = [...walk.acts.values()].map((act) => ({ ...act, outputs: settled(act.outputs) }))
-  const sources: ReadonlyArray<Side> = [
+  // numbers are given out in the order of the walk
+  const made = [...walk.parts.values(), ...walk.acts.values()]
+  const begins = new Map(made.map(({ name, outputs }) => [name, outputs[0] ?? 0]))
+  const placeOf = ({ source, act }: Side): number => begins.get((source ?? act)?.name ?? "") ?? 0
+  const unordered: ReadonlyArray<Side> = [
     ...parts.map((source) => ({ numbers: source.outputs, source })),
     ...acts.map((act) => ({ numbers: act.outputs, act }))
   ]
+  const sources = unordered.toSorted((a, b) => placeOf(a) - placeOf(b))
   const sinks: ReadonlyArray<Side> = parts.flatMap((sink) => (sink.inputs ? [{ numbers: sink.inputs, sink }] : []))
-  const [made, read] = [sources, sinks].map((sides) => new Set(sides.flatMap(({ numbers }) => numbers)))
-  const free = new Set([...(made ?? [])].filter((number) => number >= 0 && read?.has(number)))
+  const [written, read] = [sources, sinks].map((sides) => new Set(sides.flatMap(({ numbers }) => numbers)))
+  const free = new Set([...(written ?? [])].filter((number) => number >= 0 && read?.has(number)))
   const regions = groupsOf([...sources, ...sinks], free).map((group) => ({
     sources: some(group.map(({ source }) => source)),
     sinks: some(group.map(({ sink }) => sink)),

@@ -73,14 +73,14 @@ export class UnknownStructure extends Data.TaggedError("UnknownStructure")<{
   }
 }
 
-/** The scale of a layer's weights follows the weights that a step would change; nothing was changed. */
+/** The scale that a layer's weights are rounded with follows the weights that a step would change; nothing was changed. */
 export class ScaleNotFixed extends Data.TaggedError("ScaleNotFixed")<{
   readonly step: string
   readonly layer: string
   readonly quantizer: string
 }> {
   override get message(): string {
-    return `${this.step}: ${this.quantizer} scales ${this.layer || "the model"} by statistics of the weights that are to be changed; fix them with weight: { scalingImplType: "parameterFromStats" }.`
+    return `${this.step}: ${this.quantizer} scales ${this.layer || "the model"} by statistics of the weights that are to be changed; fix them with weight: { scalingImplType: "parameterFromStats" }, or take a quantizer whose scale for rounding is not one of its own.`
   }
 }
 

@@ -267,19 +267,20 @@ describe.each(steps)("%s over a model", (name, make) => {
     ))
 })
 
-describe("a quantizer that knows of accumulators itself", () => {
-  it("has integers whose scale is per channel, too", () =>
+describe("a quantizer that rounds with a scale of its own", () => {
+  it("is refused where that follows the weight: the integers would not be those that were counted", () =>
     run(
       Effect.gen(function* () {
-        const layer = yield* Linear.quantLinear({
-          inFeatures: 2,
-          outFeatures: 2,
-          hasBias: false,
-          inputQuant: ScaledInt.Int8ActPerTensorFloat,
-          weightQuant: Decoupled.Int8WeightNormL2PerChannelFixedPoint
-        })
-        const model = yield* Calibrate.calibrate(batches)(layer)
-        yield* Gptq.gptq(batches, { accumulator: { bitWidth: 24 } })(model)
+        const options = { inFeatures: 2, outFeatures: 2, hasBias: false, inputQuant: ScaledInt.Int8ActPerTensorFloat }
+        const layers = [
+          yield* Linear.quantLinear({ ...options, weightQuant: Decoupled.Int8WeightNormL2PerChannelFixedPoint }),
+          yield* Linear.quantLinear({ ...options, weightQuant: Decoupled.Int8WeightPerChannelFloatDecoupled })
+        ]
+        for (const layer of layers) {
+          const model = yield* Calibrate.calibrate(batches)(layer)
+          const failure = yield* Effect.flip(Gptq.gptq(batches, { accumulator: { bitWidth: 24 } })(model))
+          expect(failure).toMatchObject({ _tag: "ScaleNotFixed", quantizer: layer.weightQuant?.injector.name })
+        }
       })
     ))
 })

@@ -21,6 +21,7 @@ import * as Ptq from "../../src/ptq/Ptq.ts"
 import * as Qronos from "../../src/ptq/Qronos.ts"
 import * as Catalogue from "../../src/quant/Catalogue.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
+import * as ShiftedScaledInt from "../../src/quant/ShiftedScaledInt.ts"
 import * as Random from "../../src/tensor/Random.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
@@ -172,6 +173,27 @@ describe("Calibrate.calibrate", () => {
         expect(yield* Effect.flip(Calibrate.learned(Calibrate.nothing)(model))).toMatchObject({
           _tag: "NoCalibrationData"
         })
+      })
+    ))
+  it("goes on with searches where the call before has ended, also from what was saved", () =>
+    run(
+      Effect.gen(function* () {
+        const model = Model.sequential({
+          act: yield* Activation.quantIdentity({ actQuant: ShiftedScaledInt.ShiftedUint8ActPerTensorFloatMSE })
+        })
+        const some = [0, 1, 2].map((seed) => () => tf.tensor1d(Random.normal(Random.make(seed), 20, 0, 1)))
+        const scaleOf = (model: Ptq.Model) =>
+          Effect.map(State.parameters(model), (all) => all["act.actQuant.scalingImpl.value"]?.dataSync()[0] as number)
+        const whole = yield* scaleOf(yield* Calibrate.calibrate(Stream.fromIterable(some))(model))
+        const seen = yield* Stream.runCollect(Calibrate.observing(model, Stream.fromIterable(some.slice(0, 2))))
+        const from: Calibrate.Observation = JSON.parse(JSON.stringify(seen.at(-1)))
+        const last = Stream.fromIterable(some.slice(2))
+        expect(yield* scaleOf(yield* Calibrate.calibrate(last, { from })(model))).toBe(whole)
+        // each batch alone
+        const alone = yield* Effect.forEach(some, (one) =>
+          Effect.flatMap(Calibrate.calibrate(Stream.make(one))(model), scaleOf)
+        )
+        expect(whole).not.toBeCloseTo(alone.reduce((a, b) => a + b, 0) / 3, 4)
       })
     ))
   it("asks for a batch only when the one before is done", () =>

@@ -29,7 +29,7 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
     const state = Answer.stateOf(calibrated, Layer.read(calibrated))
     for (const [name, written] of Object.entries<any>(outputs.activation_quantizers)) {
       const place = Answer.nameOf(name)
-      found.push(...differences(written.value, state[`${place}.value`], `${place} scale`))
+      found.push(...differences(written.value, state[`${place}.value`], `${place} value`))
     }
     const y = yield* forward(calibrated, Network.image(inputs.x), Layer.evaluation)
     const { value } = Answer.answerOf(y, (rank) => Network.channelsLast(rank)) as { value: tf.Tensor }

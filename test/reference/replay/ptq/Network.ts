@@ -6,19 +6,18 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result, type Scope } from "effect"
 import * as QuantTensor from "../../../../src/core/QuantTensor.ts"
 import * as Activation from "../../../../src/nn/Activation.ts"
-import * as Convolution from "../../../../src/nn/Convolution.ts"
+import * as Dropout from "../../../../src/nn/Dropout.ts"
 import type * as Layer from "../../../../src/nn/Layer.ts"
 import * as LayerNorm from "../../../../src/nn/LayerNorm.ts"
-import * as Linear from "../../../../src/nn/Linear.ts"
 import * as Model from "../../../../src/nn/Model.ts"
 import * as Normalization from "../../../../src/nn/Normalization.ts"
 import * as Pooling from "../../../../src/nn/Pooling.ts"
 import * as State from "../../../../src/nn/State.ts"
-import * as TransposedConvolution from "../../../../src/nn/TransposedConvolution.ts"
 import type { Case } from "../../Case.ts"
 import { tensorOf } from "../Core.ts"
 import * as Layout from "../layers/Layout.ts"
 import { optionsOf } from "../layers/Options.ts"
+import { layerOf } from "../layers/Weighted.ts"
 import { camelOf } from "../quantizers/Names.ts"
 
 /** A layer as a case writes it. */
@@ -55,62 +54,63 @@ const pure = (kind: string, f: (x: Layer.Value) => Result.Result<Layer.Value, un
 
 const pair = (n: number): readonly [number, number] => [n, n]
 
-const convolution =
-  (make: unknown, axes = 2) =>
-  (written: Written): Made => {
-    const each = (n: number): ReadonlyArray<number> => Array.from({ length: axes }, () => n)
-    const { in_channels, out_channels, kernel_size, stride = 1, padding = 0, bias = true, groups = 1 } = written.args
-    const options = {
-      inChannels: in_channels,
-      outChannels: out_channels,
-      kernelSize: each(kernel_size),
-      strides: each(stride),
-      padding,
-      hasBias: bias,
-      groups
-    }
-    return (make as Make)({ ...options, ...weightOptions(written) })
-  }
-
-const linear = (written: Written): Made => {
-  const { in_features, out_features, bias = true } = written.args
-  const options = { inFeatures: in_features, outFeatures: out_features, hasBias: bias }
-  return (Linear.quantLinear as Make)({ ...options, ...weightOptions(written) })
+/** A linear or convolutional layer, float or quantized. */
+const weighted = (written: Written): Made => {
+  const layer = `Quant${bareOf(written.layer)}`
+  const args = { bias: true, ...written.args }
+  return layerOf({ config: { layer, args } } as Case).make(weightOptions(written))
 }
 
 const batchNorm = ({ args }: Written): Made =>
   (Normalization.batchNorm as unknown as Make)({ channels: args.num_features })
 
+const stateless = (kind: string, f: (x: tf.Tensor) => tf.Tensor, op?: "sigmoid" | "tanh"): (() => Made) => {
+  const layer = Model.stateless(kind, f, op && { op })
+  return () => Effect.succeed(layer)
+}
+
 const kinds: Readonly<Record<string, (written: Written) => Made>> = {
   QuantIdentity: activation(Activation.quantIdentity),
   QuantReLU: activation(Activation.quantReLU),
   QuantSigmoid: activation(Activation.quantSigmoid),
+  QuantTanh: activation(Activation.quantTanh),
   QuantHardTanh: activation(Activation.quantHardTanh),
-  QuantLinear: linear,
-  Linear: linear,
-  QuantConv2d: convolution(Convolution.quantConv2d),
-  Conv1d: convolution(Convolution.quantConv1d, 1),
-  Conv2d: convolution(Convolution.quantConv2d),
-  QuantConvTranspose2d: convolution(TransposedConvolution.quantConvTranspose2d),
-  ConvTranspose2d: convolution(TransposedConvolution.quantConvTranspose2d),
-  BatchNorm1d: batchNorm,
-  BatchNorm2d: batchNorm,
   LayerNorm: ({ args }) => (LayerNorm.layerNorm as unknown as Make)({ channels: args.num_features }),
+  Identity: () => Effect.succeed(Model.identity),
   ReLU: () => Effect.succeed(Model.relu),
-  Tanh: () => Effect.succeed(Model.stateless("Tanh", tf.tanh, { op: "tanh" })),
+  Sigmoid: stateless("Sigmoid", tf.sigmoid, "sigmoid"),
+  Tanh: stateless("Tanh", tf.tanh, "tanh"),
+  Dropout: () => Dropout.dropout(),
   MaxPool2d: ({ args }) => Effect.succeed(Pooling.maxPool2d({ size: pair(args.kernel_size) })),
+  AvgPool2d: ({ args }) => Effect.succeed(Pooling.avgPool2d({ size: pair(args.kernel_size) })),
   // the reference flattens channel by channel
   Flatten: ({ layer }) =>
-    pure(layer, (x) => Result.map(QuantTensor.transpose(x, [0, 3, 1, 2]), (y) => QuantTensor.flatten(y)))
+    pure(layer, (x) => {
+      const last = QuantTensor.dequantized(x).rank - 1
+      const axes = [0, last, ...Array.from({ length: last - 1 }, (_, i) => i + 1)]
+      return Result.map(QuantTensor.transpose(x, axes), (y) => QuantTensor.flatten(y))
+    })
 }
 
+const bareOf = (layer: string): string => layer.replace(/^Quant/, "")
+
+/** How a layer of this name is made. */
+const kindOf = (layer: string): ((written: Written) => Made) | undefined =>
+  /^(Linear|Conv(Transpose)?[123]d)$/.test(bareOf(layer))
+    ? weighted
+    : /^BatchNorm[123]d$/.test(layer)
+      ? batchNorm
+      : Object.hasOwn(kinds, layer)
+        ? kinds[layer]
+        : undefined
+
 /** The layer that is written so. */
-export const layer = (written: Written): Made => (kinds[written.layer] as (written: Written) => Made)(written)
+export const layer = (written: Written): Made => (kindOf(written.layer) as (written: Written) => Made)(written)
 
 /** The names of the layers that are not built here. */
 export const unknownIn = (model: unknown): ReadonlyArray<string> =>
   Array.isArray(model)
-    ? (model as ReadonlyArray<Written>).map(({ layer }) => layer).filter((layer) => !Object.hasOwn(kinds, layer))
+    ? (model as ReadonlyArray<Written>).map(({ layer }) => layer).filter((layer) => kindOf(layer) === undefined)
     : ["that is written in words"]
 
 /** How the weight of a layer lies. */

@@ -33,7 +33,16 @@ export const near = (path: string, written: any, got: tf.Tensor, tolerance: numb
   return [{ path, text: `${path}[${at}]: expected ${wanted[at]}, got ${values[at]}`, off: Math.max(...off) }]
 }
 
-/** The vectors where searches for eigenvalues begin, by layer and group. */
+/** How long the rows of a layer's weight are, and how many groups they are in. */
+const rowsOf = ({ config, inputs }: Case, name: string): { readonly columns: number; readonly groups: number } => {
+  const [, ...row] = inputs.params[`${name}.weight`].shape as ReadonlyArray<number>
+  return { columns: row.reduce((a, b) => a * b, 1), groups: config.model[Number(name)]?.args?.groups ?? 1 }
+}
+
+/**
+ * The vectors where searches for eigenvalues begin, by layer and group. The reference goes through the layers of one pass in no
+ * certain order, so each layer takes the first ones of its length.
+ */
 const startsOf = (
   testCase: Case,
   model: Layer.Layer
@@ -41,8 +50,9 @@ const startsOf = (
   const all = [...((testCase.inputs.power_iteration_start ?? []) as ReadonlyArray<any>)].map((one) => one.data)
   return Object.fromEntries(
     Ptq.weighted(model).map(({ name }) => {
-      const groups = testCase.config.model[Number(name)]?.args?.groups ?? 1
-      return [name, all.splice(0, groups)]
+      const { columns, groups } = rowsOf(testCase, name)
+      const at = all.findIndex(({ length }) => length === columns)
+      return [name, at < 0 ? [] : all.splice(at, groups)]
     })
   )
 }
