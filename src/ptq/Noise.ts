@@ -41,7 +41,7 @@ export const added = (before: Noise, float: Layer.Values, quantized: Layer.Value
  * - shapes:   two numbers to one
  * - gradient: none
  * - errors:   none; NaN where there is neither
- * - source:   torch.ao.ns (compute_sqnr)
+ * - source:   PyTorch, torch.ao.ns (compute_sqnr)
  */
 export const decibels = ({ signal, noise }: Noise): number => 10 * Math.log10(signal / noise)
 

@@ -132,7 +132,7 @@ export const correct = <E = never, R = never>(
  * - shapes:   as the model takes them; `mean, var [channels]`
  * - gradient: none
  * - errors:   NoCalibrationData; NonFiniteActivations, which names the normalization; InputError of the model; the model is never changed
- * - source:   Sun et al. 2019, "Hybrid 8-bit floating point training" (section 3, batch norm re-tuning); torch.optim.swa_utils.update_bn
+ * - source:   Sun et al. 2019, "Hybrid 8-bit floating point training" (section 3, batch norm re-tuning); PyTorch, torch.optim.swa_utils.update_bn
  *
  * @category correcting
  * @since 0.4.0

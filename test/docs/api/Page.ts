@@ -115,8 +115,7 @@ const page = (room: string, modules: ReadonlyArray<Module>): string =>
     "Written by `npm run api` from the sources. [All modules](README.md).",
     ...(room === "laws" ? example("laws") : []),
     contents(modules),
-    ...modules.map(moduleOf),
-    ""
+    `${modules.map(moduleOf).join("\n\n")}\n`
   ].join("\n\n")
 
 const opening = `# API
@@ -129,7 +128,7 @@ what it makes; one that is an Effect runs as
 \`Effect.runPromise(example.pipe(Effect.scoped, Effect.provide(Backend.layer)))\`. What they answer is shown with six digits, tensors as arrays.
 
 An op has five bullets: the formula, the shapes (\`[...d]\` is any shape), what its gradient is, which errors there are, and its
-source. What is said of dtypes and memory everywhere: tensors are float32 unless something else is said, nothing that goes in is
+[source](../sources.md). What is said of dtypes and memory everywhere: tensors are float32 unless something else is said, nothing that goes in is
 changed or disposed, and what comes out belongs to the caller.`
 
 /** The pages by the names of their files. */
@@ -144,7 +143,7 @@ export const pages = (surface: {
     ([room, modules]) => `## [${room}](${room}.md): ${titles[room]}\n\n${contents(modules, `${room}.md`)}`
   )
   return {
-    "README.md": [opening, ...list, ""].join("\n\n"),
+    "README.md": `${[opening, ...list].join("\n\n")}\n`,
     ...Object.fromEntries(rooms.map(([room, modules]) => [`${room}.md`, page(room, modules)]))
   }
 }
