@@ -6,7 +6,7 @@
  * Room: inject (level 1). Imports: effect's types. Laws: laws/InjectorLaws.ts.
  */
 import type { Effect, Scope } from "effect"
-import type { Choose, Component, Constructor, Given, Link, LinkPath, Raw, Value } from "./Types.ts"
+import type { Choose, Component, Constructor, Given, Link, LinkPath, Raw, Value } from "./BindingTypes.ts"
 
 const SpecId = "~breve/inject/Spec"
 

@@ -6,33 +6,16 @@
  *
  * Room: inject (level 1). Imports: effect, fp-ts types, the errors of `tensor`, its own room. Laws: laws/InjectorLaws.ts.
  */
-import { type Effect, Equal, Hash, Inspectable, Pipeable } from "effect"
+import { Equal, Hash, Inspectable, Pipeable } from "effect"
 import { dual } from "effect/Function"
 import type { Eq as FpEq } from "fp-ts/lib/Eq.js"
 import type { Monoid as FpMonoid } from "fp-ts/lib/Monoid.js"
-import {
-  type CircularDependency,
-  type ConstructionFailed,
-  InvalidDependency,
-  type ResolutionError
-} from "../tensor/WiringErrors.ts"
-import { contentOf } from "./Frame.ts"
+import { InvalidDependency } from "../tensor/WiringErrors.ts"
+import type { InjectorOf, Merge } from "./BindingTypes.ts"
+import type { CheckLet } from "./CheckTypes.ts"
+import type { Any, Attributes, Injector, Layer } from "./InjectorTypes.ts"
 import { InjectorId, isSource, type Source } from "./Plan.ts"
-import { resolution } from "./Resolution.ts"
 import { show } from "./Show.ts"
-import type {
-  Check,
-  CheckLet,
-  EnvOf,
-  ErrorOf,
-  InjectorOf,
-  Lazy,
-  MaybeMissing,
-  Merge,
-  Needs,
-  Resolved,
-  StillMissing
-} from "./Types.ts"
 
 export type { AllOf, OptionalArgs, OptionalOf, RequiredArgs, RequiredOf } from "./Binding.ts"
 export {
@@ -50,53 +33,17 @@ export {
   valueEffect,
   valueScoped
 } from "./Binding.ts"
+export type { Choose, Component, Constructor, Link, Merge, Raw, Value } from "./BindingTypes.ts"
+export type { Check, CheckLet } from "./CheckTypes.ts"
 export { type Foreseen, foresee } from "./Foresight.ts"
+export type { Any, Attributes, AttributesOf, Injector, Layer } from "./InjectorTypes.ts"
 export { diagnose, explain, mermaid } from "./Inspect.ts"
+export type { EnvOf, ErrorOf, MaybeMissing, Needs } from "./OutcomeTypes.ts"
+export { type Always, type Recipe, recipe, resolve, resolveAll, resolveUnknown } from "./Resolve.ts"
+export type { Resolved } from "./ResolvedTypes.ts"
 export { treeOf as tree } from "./Tree.ts"
-export type {
-  Check,
-  CheckLet,
-  Choose,
-  Component,
-  Constructor,
-  EnvOf,
-  ErrorOf,
-  Link,
-  MaybeMissing,
-  Merge,
-  Needs,
-  Raw,
-  Resolved,
-  Value
-} from "./Types.ts"
 
-// ---- model --------------------------------------------------------------------------------------------------
-
-/** A set of attributes as it was declared; the table of an injector is the right-biased fold of its layers. */
-export interface Layer {
-  readonly name: string
-  readonly attributes: Readonly<Record<string, unknown>>
-}
-
-/** An injector with the attributes `P`. */
-export interface Injector<in out P>
-  extends InjectorOf<P>,
-    Source,
-    Pipeable.Pipeable,
-    Equal.Equal,
-    Inspectable.Inspectable {
-  readonly layers: ReadonlyArray<Layer>
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: an injector whose attributes are not known to the compiler
-export type Any = Injector<any>
-export type Attributes = Readonly<Record<string, unknown>>
-
-/**
- * The attributes of an injector: `interface Mine extends AttributesOf<typeof mine> {}` names them, so that declarations of what is
- * merged from it stay short.
- */
-export type AttributesOf<I> = I extends InjectorOf<infer P> ? P : never
+// ---- how one is printed and compared -------------------------------------------------------------------------
 
 /** The attributes as they were declared, one a line. What they look at says `tree`, which stays out of bundles that do not name it. */
 const listOf = ({ name, table }: Any): string =>
@@ -224,98 +171,6 @@ export const has: {
   (name: string): (self: Any) => boolean
   (self: Any, name: string): boolean
 } = dual(2, (self: Any, name: string): boolean => Object.hasOwn(self.table, name))
-
-// ---- operations: resolving ----------------------------------------------------------------------------------
-
-/**
- * What any resolution can fail with, besides what its constructors fail with.
- *
- * The signatures below spell their results out: the compiler works out the variance of an alias over `P`, and never ends.
- */
-export type Always = CircularDependency | ConstructionFailed | InvalidDependency
-
-/** `K` itself, or what it could have been. As a bound of `K` it would spoil the inference of `P` from a nested call. */
-type Known<P, K> = K extends keyof P ? K : keyof P & string
-
-/**
- * Builds one attribute and what it needs, anew at each run; each attribute once per run, only what is looked at.
- *
- * A missing, misspelt or wrongly typed attribute does not compile; what only an open branch can need is in the error type.
- */
-export const resolve: {
-  <const K extends string>(
-    name: K
-  ): <P>(
-    self: Injector<P> & Check<P, K>
-  ) => Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
-  <P, const K extends string>(
-    self: InjectorOf<P>,
-    name: Known<P, K> & Check<P, K>
-  ): Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
-} = dual(2, (self: Any, name: string) => resolution(self, [name], {}, (root) => contentOf(root, name)))
-
-/** Builds several attributes in one resolution: what they share is built once. */
-export const resolveAll: {
-  <const K extends string>(
-    names: ReadonlyArray<K>
-  ): <P>(
-    self: Injector<P> & Check<P, K>
-  ) => Effect.Effect<
-    { readonly [N in K]: Lazy<Resolved<P, N>> },
-    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
-    Lazy<EnvOf<P, K>>
-  >
-  <P, const K extends string>(
-    self: InjectorOf<P>,
-    names: ReadonlyArray<Known<P, K> & Check<P, K>>
-  ): Effect.Effect<
-    { readonly [N in K]: Lazy<Resolved<P, N>> },
-    Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>,
-    Lazy<EnvOf<P, K>>
-  >
-} = dual(2, (self: Any, names: ReadonlyArray<string>) =>
-  resolution(self, names, {}, (root) => Object.fromEntries(names.map((name) => [name, contentOf(root, name)])))
-)
-
-/** The wiring of one attribute as a function of what is still missing; it hides the attributes and is compiled once. */
-export interface Recipe<out A, in Given, out E, out R> {
-  readonly injector: string
-  readonly run: (given: Given) => Effect.Effect<A, E, R>
-}
-export const recipe: {
-  <const K extends string>(
-    name: K
-  ): <P>(
-    self: Injector<P>
-  ) => Recipe<
-    Lazy<Resolved<P, K>>,
-    Lazy<Needs<P, K>>,
-    Always | Lazy<StillMissing<P, K> | ErrorOf<P, K>>,
-    Lazy<EnvOf<P, K>>
-  >
-  <P, const K extends string>(
-    self: InjectorOf<P>,
-    name: Known<P, K>
-  ): Recipe<
-    Lazy<Resolved<P, K>>,
-    Lazy<Needs<P, K>>,
-    Always | Lazy<StillMissing<P, K> | ErrorOf<P, K>>,
-    Lazy<EnvOf<P, K>>
-  >
-} = dual(2, (self: Any, name: string) => ({
-  injector: self.name,
-  run: (given: Attributes) => resolution(self, [name], given, (root) => contentOf(root, name))
-}))
-
-/** For names that only the running program knows: nothing is checked by the compiler. */
-export const resolveUnknown = (
-  self: Any,
-  names: ReadonlyArray<string>,
-  given: Attributes = {}
-): Effect.Effect<Readonly<Record<string, unknown>>, ResolutionError, import("effect/Scope").Scope> =>
-  resolution(self, names, given, (root) =>
-    Object.fromEntries(names.map((name) => [name, contentOf(root, name)]))
-  ) as ReturnType<typeof resolveUnknown>
 
 // ---- instances ----------------------------------------------------------------------------------------------
 
