@@ -7,18 +7,18 @@
  */
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { Data, Effect } from "effect"
+import { Data, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type * as LawsModule from "../../laws/index.ts"
 import * as Injector from "../inject/Injector.ts"
 import * as Catalogue from "../quant/Catalogue.ts"
 import { nearest } from "../tensor/Nearest.ts"
+import * as Given from "./Given.ts"
 import * as Inspect from "./Inspect.ts"
+import * as LawsTable from "./LawsTable.ts"
 import * as Progress from "./Progress.ts"
-import * as Words from "./Words.ts"
 
 type Laws = typeof LawsModule
-type Verdict = LawsModule.Law.Verdict
 
 // ---- errors -------------------------------------------------------------------------------------------------
 
@@ -47,7 +47,10 @@ export class NotExported extends Data.TaggedError("NotExported")<{
 }> {
   override get message(): string {
     const near = this.wanted === undefined ? undefined : nearest(this.wanted, this.known)
-    const what = this.wanted === undefined ? "does not export one injector alone" : `exports no "${this.wanted}"`
+    const what =
+      this.wanted === undefined
+        ? `does not export one injector alone: name it, as in ${this.file}#NAME`
+        : `exports no "${this.wanted}"`
     const hint = near === undefined ? "" : `; did you mean "${near}"?`
     const all = this.known.length === 0 ? "it exports nothing" : `it exports ${this.known.join(", ")}`
     return `${this.file} ${what}${hint} (${all})`
@@ -62,6 +65,25 @@ export class NotAnInjector extends Data.TaggedError("NotAnInjector")<{
 }> {
   override get message(): string {
     return `"${this.name}" of ${this.file} is ${this.found}, not an injector; export what Injector.make, let or merge answers, of the same copy of breve as this command`
+  }
+}
+
+/** There is no law of that name. */
+export class UnknownLaw extends Data.TaggedError("UnknownLaw")<{
+  readonly wanted: string
+  readonly known: ReadonlyArray<string>
+}> {
+  override get message(): string {
+    const near = nearest(this.wanted, this.known)
+    const hint = near === undefined ? "" : `; did you mean "${near}"?`
+    return `there is no law "${this.wanted}"${hint} (the laws are ${this.known.join(", ")})`
+  }
+}
+
+/** A path leads to a case of one law, which was not named; or there is none such. */
+export class InvalidPath extends Data.TaggedError("InvalidPath")<{ readonly path: string; readonly reason: string }> {
+  override get message(): string {
+    return `--path ${this.path} ${this.reason}; take --law, --seed and --path as they are printed beside a broken law`
   }
 }
 
@@ -113,66 +135,35 @@ export const find = Effect.fn("Laws.find")(function* (target: string) {
   return yield* new Inspect.NotInCatalogue({ what: "quantizer", wanted: target, known: Object.keys(Catalogue.entries) })
 })
 
-// ---- what is printed ----------------------------------------------------------------------------------------
-
-/** A quantizer, and what its user calls it. */
-interface Named {
-  readonly name: string
-  readonly injector: Injector.Any
-}
-interface Row {
-  readonly law: LawsModule.Law.Statement<never>
-  readonly verdict: Verdict
-}
-
-const tried = (
-  { TensorQuantizerLaws, GradientLaws }: Laws,
-  injector: Injector.Any,
-  options: LawsModule.Law.Options
-) => {
-  const all = [...TensorQuantizerLaws.all, ...GradientLaws.all]
-  return Effect.map(TensorQuantizerLaws.verdicts(all, TensorQuantizerLaws.subject(injector), options), (verdicts) =>
-    verdicts.map((verdict, i): Row => ({ law: all[i] as LawsModule.Law.Statement<never>, verdict }))
-  )
-}
-
-const counted = (rows: ReadonlyArray<Row>, kind: Verdict["kind"]): number =>
-  rows.filter(({ verdict }) => verdict.kind === kind).length
-
-/** The table: a line for each law, and for a broken one the smallest case found. */
-export const table = (
-  { Law }: Pick<Laws, "Law">,
-  { name, injector }: Named,
-  rows: ReadonlyArray<Row>,
-  { runs, seed }: Required<Pick<LawsModule.Law.Options, "runs" | "seed">>
-): string => {
-  const width = Math.max(...rows.map(({ law }) => law.name.length))
-  const head = (kind: string, law: string, text: string): string =>
-    `  ${kind.padEnd(11)}  ${law.padEnd(width)}  ${text}`.trimEnd()
-  const lines = rows.flatMap(({ law, verdict }) => {
-    if (verdict.kind === "kept") return [head("kept", law.name, law.states)]
-    if (verdict.kind === "not claimed") return [head("not claimed", law.name, verdict.reason)]
-    return [head("BROKEN", law.name, ""), ...Law.explained(law, verdict).map((line) => `    ${line}`)]
-  })
-  const [kept, unclaimed, broken] = (["kept", "not claimed", "broken"] as const).map((kind) => counted(rows, kind))
-  return [
-    `${name}: ${Words.line(Catalogue.facts(injector))}`,
-    "",
-    ...lines,
-    "",
-    `${kept} kept, ${unclaimed} not claimed, ${broken} broken; ${runs} runs of each law, seed ${seed}`
-  ].join("\n")
-}
-
-const machineReadable = ({ law: { name, states, claimed }, verdict }: Row): unknown => {
-  if (verdict.kind !== "broken") return { law: name, states, claimed, ...verdict }
-  const { found: _, ...rest } = verdict
-  return { law: name, states, claimed, ...rest }
-}
-
 // ---- the command --------------------------------------------------------------------------------------------
 
-/** Runs every law of tensor quantizers and their gradients. */
+const chosen = Effect.fn("Laws.chosen")(function* (
+  { TensorQuantizerLaws, GradientLaws }: Laws,
+  wanted: Option.Option<string>
+) {
+  const all = [...TensorQuantizerLaws.all, ...GradientLaws.all]
+  if (Option.isNone(wanted)) return all
+  const named = all.filter(({ name }) => name === wanted.value)
+  if (named.length > 0) return named
+  return yield* new UnknownLaw({ wanted: wanted.value, known: all.map(({ name }) => name) })
+})
+
+const optionsOf = Effect.fn("Laws.optionsOf")(function* (flags: {
+  readonly runs: number
+  readonly seed: number
+  readonly law: Option.Option<string>
+  readonly path: Option.Option<string>
+}) {
+  const { runs, seed, law } = flags
+  const path = Option.getOrUndefined(flags.path)
+  if (path !== undefined && Option.isNone(law))
+    return yield* new InvalidPath({ path, reason: "is a case of one law, and --law names none" })
+  if (path !== undefined && !/^\d+(:\d+)*$/.test(path))
+    return yield* new InvalidPath({ path, reason: "is no path: that is numbers with colons between them" })
+  return { runs: path === undefined ? Math.max(1, runs) : 1, seed, path }
+})
+
+/** Runs every law of tensor quantizers and their gradients, or one of them. */
 export const command = Command.make(
   "laws",
   {
@@ -180,22 +171,34 @@ export const command = Command.make(
       Argument.String("quantizer"),
       "one of the catalogue by its name, or one of yours: ./my-quantizer.js#MyQuantizer"
     ),
+    given: Given.flag,
+    law: Flag.withDescription(Flag.optional(Flag.String("law")), "try the law of this name only"),
     runs: Flag.withDescription(Flag.withDefault(Flag.Int("runs"), 100), "how many cases each law is tried on"),
     seed: Flag.withDescription(Flag.withDefault(Flag.Int("seed"), 0), "the same seed gives the same cases"),
+    path: Flag.withDescription(Flag.optional(Flag.String("path")), "with --law and --seed: this one case, as printed"),
     json: Flag.withDescription(Flag.withDefault(Flag.Boolean("json"), false), "print the verdicts for machines to read")
   },
-  ({ target, runs, seed, json }) =>
+  ({ target, given: texts, json, ...flags }) =>
     Effect.gen(function* () {
-      const found = yield* find(target)
+      const options = yield* optionsOf(flags)
+      const { name, injector } = yield* find(target)
+      const given = yield* Given.read(name, injector, texts)
       const module = yield* laws
-      const options = { runs: Math.max(1, runs), seed }
-      const rows = yield* tried(module, found.injector, options)
+      const chosenLaws = yield* chosen(module, flags.law)
+      const { verdicts, subject: subjectOf } = module.TensorQuantizerLaws
+      const subject = subjectOf(injector, { given })
+      const found = yield* Effect.catchTag(verdicts(chosenLaws, subject, options), "MissingDependency", (error) =>
+        Effect.fail(Given.missing(name)(error))
+      )
+      const rows = found.map((verdict, i): LawsTable.Row => ({ law: chosenLaws[i] as LawsTable.Row["law"], verdict }))
+      const words = [target, ...Object.entries(texts).flatMap(([key, text]) => ["--given", `${key}=${text}`])]
+      const named = { name, words: words.map(LawsTable.quoted).join(" ") }
       yield* Progress.print(
         json
-          ? JSON.stringify({ quantizer: found.name, ...options, laws: rows.map(machineReadable) }, null, 2)
-          : table(module, found, rows, options)
+          ? JSON.stringify({ quantizer: name, given, ...options, laws: rows.map(LawsTable.machineReadable) }, null, 2)
+          : LawsTable.table(module.Law, named, subject.promised.facts, rows, options)
       )
-      const count = counted(rows, "broken")
-      if (count > 0) return yield* new LawsBroken({ quantizer: found.name, count })
+      const count = LawsTable.counted(rows, "broken")
+      if (count > 0) return yield* new LawsBroken({ quantizer: name, count })
     })
 ).pipe(Command.withDescription("Try the laws of quantizers on one of the catalogue, or on one of your own."))

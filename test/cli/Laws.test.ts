@@ -38,6 +38,7 @@ const files: Readonly<Record<string, string>> = {
     })
     export const Upwards4 = Injector.let(ScaledInt.Int8WeightPerTensorFloat, { bitWidth: 4, floatToIntImpl: Upwards })
     export const number = 4
+    export const Open = Injector.let(ScaledInt.Int8ActPerTensorFloat, { bitWidth: Injector.value(["myBits"], (b) => b) })
     export const Unresolved = Injector.make("Unresolved", { tensorQuant: Injector.link("nowhere") })`,
   "wrong.ts": "export const x = ;"
 }
@@ -74,7 +75,15 @@ describe("breve laws", () => {
     expect(text).toMatch(/^ {2}BROKEN {7}rounding$/m)
     expect(text).toMatch(/^ {6}but for {2}x = float32\[6, 4\] 0 but \[\d, \d\] = .*$/m)
     expect(text).toMatch(/code -?\d+(\.\d+)? for the position/)
-    expect(text).toMatch(/^ {6}again {4}\{ seed: 7, path: "[\d:]+" \}$/m)
+    const [, again = ""] =
+      text.match(/^ {6}but for[\s\S]*?again {4}breve laws (.* --law rounding --seed 7 --path [\d:]+)$/m) ?? []
+    const shown = await outcome(again.split(" "))
+    expect(shown.succeeded).toBe(false)
+    const caseOf = (all: string): string | undefined =>
+      all.match(/BROKEN {7}rounding\n(?:.*\n)( {6}but for.*\n.*)\n/)?.[1]
+    expect(caseOf(shown.text)).toBe(caseOf(text))
+    expect(caseOf(text)).toMatch(/float32/)
+    expect(shown.text).toMatch(/0 kept, 0 not claimed, 1 broken; 1 run of each law, seed 7\n$/)
     expect((await outcome([`${at("broken.ts")}#Upwards4`, "--seed", "7"])).text).toBe(text)
   })
   it("prints verdicts for machines", async () => {
@@ -86,6 +95,32 @@ describe("breve laws", () => {
     expect(rounding).toMatchObject({ kind: "broken", seed: 0, counterexample: expect.stringMatching(/^x = float32/) })
     expect(laws.find(({ law }: { readonly law: string }) => law === "shape")).toMatchObject({ kind: "kept", runs: 50 })
   })
+  it("takes what a declaration leaves open, as numbers or text, and replaces what it has", async () => {
+    const open = `${at("broken.ts")}#Open`
+    const { text, succeeded } = await outcome([open, "--given", "myBits=3", "--runs", "3"])
+    expect(succeeded).toBe(true)
+    expect(text).toMatch(/^Open: 3-bit signed/)
+    const args = ["--given", "bitWidth=5", "--given", "floatToIntImplType=floor", "--law", "width", "--json"]
+    const { quantizer, given, laws } = JSON.parse((await outcome([at("good.ts"), ...args])).text)
+    expect({ quantizer, given }).toEqual({ quantizer: "Int4", given: { bitWidth: 5, floatToIntImplType: "floor" } })
+    expect(laws).toMatchObject([{ law: "width", kind: "kept" }])
+    const said = async (...more: ReadonlyArray<string>) => (await outcome([open, ...more])).line
+    expect(await said()).toBe(
+      'breve: Open leaves "myBits" open (needed by tensorQuant > bitWidthImpl > bitWidth); add --given myBits=VALUE'
+    )
+    expect(await said("--given", "mybits=3")).toBe(
+      'breve: Open does not look at "mybits"; did you mean "myBits"? (it leaves open myBits)'
+    )
+    expect(await said("--given", "myBits=many")).toMatch(/"bitWidth" must be a whole number .*, not many$/)
+  })
+  it("tries one law, and one case of it", async () => {
+    const said = async (...args: ReadonlyArray<string>) => (await outcome([at("good.ts"), ...args])).line
+    expect(await said("--law", "rouding")).toMatch(
+      /^breve: there is no law "rouding"; did you mean "rounding"\? \(the laws/
+    )
+    expect(await said("--path", "0:1")).toMatch(/^breve: --path 0:1 is a case of one law, and --law names none; take/)
+    expect(await said("--law", "rounding", "--path", "x")).toMatch(/^breve: --path x is no path/)
+  })
   it("says what is wrong with what it is given", async () => {
     const said = async (target: string) => (await outcome([target])).line
     expect(await said("Int8WeightPerTensorFlaot")).toMatch(
@@ -96,7 +131,9 @@ describe("breve laws", () => {
     expect(await said(`${at("broken.ts")}#Upwards5`)).toMatch(
       /exports no "Upwards5"; did you mean "Upwards4"\? \(it exports .*\)$/
     )
-    expect(await said(at("broken.ts"))).toMatch(/does not export one injector alone \(it exports /)
+    expect(await said(at("broken.ts"))).toMatch(
+      /does not export one injector alone: name it, as in .*broken\.ts#NAME \(it exports /
+    )
     expect(await said(`${at("broken.ts")}#number`)).toMatch(
       /"number" of .*broken\.ts is a number, not an injector; export what/
     )

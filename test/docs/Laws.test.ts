@@ -43,7 +43,9 @@ describe("the guide to laws", () => {
     const shown =
       broken.kind === "broken" ? Law.explained(TensorQuantizerLaws.range, broken) : expect.fail("it is kept")
     const [, text] = guide.match(/```text\n {2}BROKEN {7}range\n([\s\S]*?)\n```/) ?? []
-    expect(text).toBe(shown.map((line) => `    ${line}`).join("\n"))
+    const { seed, path } = broken as Required<all.Law.Broken>
+    const again = `  again    breve laws ./quantizers.js#HalfClamped --law range --seed ${seed} --path ${path}`
+    expect(text).toBe([...shown.slice(0, -1), again].map((line) => `    ${line}`).join("\n"))
   })
   it("has a law that one clamp keeps and another one breaks", async () => {
     const program = Effect.promise(async () => {

@@ -35,6 +35,16 @@ if (absent === "absent") {
   )
   assert.match(broken.stdout, /code -\d+(\.\d+)?, outside of -8\.\.7/)
   assert.equal(breve("laws", "./quantizers.mjs#HalfClamped", "--seed", "3").stdout, broken.stdout)
+  const [, again] = broken.stdout.match(/^ {6}again {4}breve (.* --law range --seed 3 --path [\d:]+)$/m)
+  const shown = breve(...again.split(" "))
+  assert.equal(shown.status, 1)
+  assert.match(shown.stdout, /1 broken; 1 run of each law, seed 3\n$/)
+
+  assert.match(
+    breve("laws", "./quantizers.mjs#Open").stderr,
+    /^breve: Open leaves "myBits" open \(.*\); add --given myBits=VALUE\n$/
+  )
+  assert.match(breve("laws", "./quantizers.mjs#Open", "--given", "myBits=3").stdout, /^Open: 3-bit [\s\S]* 0 broken;/)
   console.log(broken.stdout.match(/^ {2}BROKEN {7}range[\s\S]*?again.*$/m)[0])
 
   const flat = breve("laws", "./quantizers.mjs#WithoutGradient", "--json")

@@ -7,6 +7,11 @@ import { Brick, Clamp, Injector, ScaledInt } from "breve"
 /** Four bits instead of eight. */
 export const Int4Act = Injector.let(ScaledInt.Int8ActPerTensorFloat, { bitWidth: 4 })
 
+/** Leaves its width to whoever uses it. */
+export const Open = Injector.let(ScaledInt.Int8ActPerTensorFloat, {
+  bitWidth: Injector.value(["myBits"], (bits) => bits)
+})
+
 /** Forgets the lower end of the range. */
 const UpperClamp = Injector.component("UpperClamp", {}, () =>
   Brick.make("UpperClamp", {}, {}, { apply: (x, _, high) => tf.minimum(x, high) })
