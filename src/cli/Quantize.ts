@@ -147,6 +147,7 @@ export const command = Command.make("quantize", flags, (given) =>
         recipe.needsTraining === undefined ? "" : `\n\nThis recipe needs training on: ${recipe.needsTraining}.`
       const tables = [
         Progress.table(QuantizeReport.stageHeaders, QuantizeReport.stageCells(result)),
+        Progress.table(QuantizeReport.quantizerHeaders, QuantizeReport.quantizerCells(result)),
         Progress.table(Sensitivity.headers, Sensitivity.cells(result.sensitivity))
       ]
       const written = `written to ${given.out}: ${Object.keys(files).join(", ")}`

@@ -7,6 +7,7 @@ import type * as Certificate from "../exchange/Certificate.ts"
 import * as Noise from "../ptq/Noise.ts"
 import * as Recipe from "../ptq/Recipe.ts"
 import * as Sensitivity from "../ptq/Sensitivity.ts"
+import * as Structure from "../ptq/Structure.ts"
 import * as Charts from "./Charts.ts"
 import type * as Quantizing from "./Quantizing.ts"
 import * as Report from "./Report.ts"
@@ -21,7 +22,7 @@ export interface QuantizeData {
   readonly title: string
   readonly settings: ReadonlyArray<readonly [name: string, value: string]>
   readonly recipe: Recipe.Recipe
-  readonly result: Pick<Quantizing.Result, "float" | "stages" | "sensitivity">
+  readonly result: Pick<Quantizing.Result, "float" | "stages" | "sensitivity" | "structure">
   readonly exported: Exported
 }
 
@@ -49,6 +50,20 @@ export const stageCells = ({ float, stages }: QuantizeData["result"]): ReadonlyA
 ]
 
 export const stageHeaders: ReadonlyArray<string> = ["after", "accuracy (%)", "output SNR (dB)", "changed"]
+
+/** The rows of the quantizers that the recipe has put somewhere. */
+export const quantizerCells = ({
+  structure
+}: Pick<Quantizing.Result, "structure">): ReadonlyArray<ReadonlyArray<string>> =>
+  Object.entries(Structure.quantizersIn(structure)).map(([name, { quantizer, options = {} }]) => [
+    name,
+    quantizer ?? "none",
+    Object.entries(options)
+      .map(([option, value]) => `${option} ${value}`)
+      .join(", ")
+  ])
+
+export const quantizerHeaders: ReadonlyArray<string> = ["place", "quantizer", "with"]
 
 const skipped = (stages: QuantizeData["result"]["stages"]): string => {
   const all = stages.flatMap(({ name, skipped }) =>
@@ -122,6 +137,10 @@ ${recipe.needsTraining === undefined ? "" : `<p><strong>This recipe needs traini
   `Accuracy is the share of held-out images that the network names correctly. The output's signal-to-noise ratio compares it with the
 float network on the calibration samples: 6 dB are one bit. Before a calibration, activations have no scales of their own.`,
   `<div class="wide">${table(stageHeaders, stageCells(result))}</div>\n${skipped(result.stages)}`
+)}${Report.section(
+  "Quantizers",
+  "What the recipe has put where; places that it does not name are as the network had them.",
+  `<div class="wide">${table(quantizerHeaders, quantizerCells(result))}</div>`
 )}${Report.section(
   "Sensitivity",
   `What each layer loses by its quantizers: ${key(colours.before, "alone, at its own output")}, ${key(colours.after, "alone, at the network's output")},

@@ -1,7 +1,8 @@
 /**
  * Mixed precision: for each layer the weight quantizer, of several, by which the network loses least within a budget.
  *
- * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./ChooseMath.ts`, `./Noise.ts`, `./Ptq.ts`, `./Recipe.ts`.
+ * Room: ptq (level 5). Imports: tfjs, effect, `core`, `nn`, `tensor`, `./ChooseMath.ts`, `./Declared.ts`, `./Noise.ts`,
+ * `./Ptq.ts`.
  * Laws: test/ptq/Choose.test.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
@@ -17,7 +18,6 @@ import * as ChooseMath from "./ChooseMath.ts"
 import * as Declared from "./Declared.ts"
 import * as Noise from "./Noise.ts"
 import * as Ptq from "./Ptq.ts"
-import type * as Recipe from "./Recipe.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 
@@ -47,11 +47,8 @@ export interface Measurement {
   readonly rows: ReadonlyArray<Row>
 }
 
-export interface Budget {
-  /** bits of all weights, or bits times products of one sample */
-  readonly of: "size" | "operations"
-  readonly most: number
-}
+/** Bits of all weights, or bits times products of one sample: so many at most, or so many for each weight or product on average. */
+export type Budget = { readonly of: "size" | "operations" } & ({ readonly most: number } | { readonly mean: number })
 
 export interface Chosen {
   /** for each layer which of the candidates */
@@ -129,7 +126,8 @@ const observe = (
     })
 }
 
-const wrongIn = (candidates: ReadonlyArray<Candidate>): InvalidOptions | InvalidRecipe | undefined =>
+/** What is wrong with candidates: there are none, or one that is not in the catalogue. */
+export const wrongIn = (candidates: ReadonlyArray<Candidate>): InvalidOptions | InvalidRecipe | undefined =>
   candidates.length === 0
     ? new InvalidOptions({ what: "MixedPrecision", option: "candidates", reason: "must be one at least" })
     : candidates
@@ -196,6 +194,13 @@ const itemsOf = ({ rows }: Measurement, of: Budget["of"]): ChooseMath.Items =>
     measured.map(({ bits, noise }) => ({ cost: bits * (of === "size" ? weights : products), loss: noise.noise }))
   )
 
+/** What a budget comes to for these layers. */
+const mostOf = ({ rows }: Measurement, budget: Budget): number => {
+  if ("most" in budget) return budget.most
+  const count = rows.reduce((sum, { weights, products }) => sum + (budget.of === "size" ? weights : products), 0)
+  return budget.mean * count
+}
+
 /**
  * Chooses a candidate for each layer so that the sum of their noise at the network's output is small within a budget: exactly, the
  * smallest there is, or greedily. The sum is a guess of what the layers lose together: measure the network that comes of it.
@@ -216,10 +221,11 @@ export const choose = (
 ): Effect.Effect<Chosen, InvalidOptions> =>
   Effect.suspend(() => {
     const items = itemsOf(measurement, budget.of)
-    const choice = (search === "exact" ? ChooseMath.exact : ChooseMath.greedy)(items, budget.most)
+    const most = mostOf(measurement, budget)
+    const choice = (search === "exact" ? ChooseMath.exact : ChooseMath.greedy)(items, most)
     if (choice === undefined) {
       const least = ChooseMath.leastCost(items)
-      const reason = `of ${budget.of} is ${budget.most}, and the cheapest candidates cost ${least}; give more, or candidates of fewer bits`
+      const reason = `of ${budget.of} is ${most}, and the cheapest candidates cost ${least}; give more, or candidates of fewer bits`
       return Effect.fail(new InvalidOptions({ what: "MixedPrecision", option: "budget", reason }))
     }
     const { cost, loss } = ChooseMath.total(items, choice)
@@ -232,7 +238,7 @@ export const choose = (
   })
 
 /** What was chosen as quantizers of a recipe: `{ ...recipe, quantizers: [...recipe.quantizers, ...MixedPrecision.quantizers(chosen)] }`. */
-export const quantizers = ({ layers }: Chosen): Recipe.Recipe["quantizers"] =>
+export const quantizers = ({ layers }: Chosen): ReadonlyArray<Declared.Declared & { readonly match: string }> =>
   layers.map(({ layer, candidate }) => ({
     match: layer === "" ? "weightQuant" : `${layer}.weightQuant`,
     ...candidate

@@ -12,11 +12,10 @@ import type { Recipe } from "./Recipe.ts"
 const fixed = { scalingImplType: "parameterFromStats" } as const
 
 /** Weights of integers with a scale for each output channel. */
-const weights = (bitWidth: number): Recipe["quantizers"][number] => ({
-  match: "*weightQuant",
-  quantizer: "Int8WeightPerChannelFloat",
-  options: { bitWidth, ...fixed }
-})
+const perChannel = (bitWidth: number) =>
+  ({ quantizer: "Int8WeightPerChannelFloat", options: { bitWidth, ...fixed } }) as const
+
+const weights = (bitWidth: number): Recipe["quantizers"][number] => ({ match: "*weightQuant", ...perChannel(bitWidth) })
 
 export const all: Readonly<Record<string, Recipe>> = {
   int8: {
@@ -42,6 +41,20 @@ export const all: Readonly<Record<string, Recipe>> = {
     steps: [
       { step: "calibrate" },
       { step: "adaRound", options: { iterations: 1000 } },
+      { step: "biasCorrection", options: { create: false } }
+    ]
+  },
+  "mixed-4-8": {
+    name: "mixed-4-8",
+    about: "weights of 4 or 8 bits, 5 on average at most, whichever the network needs where; rounded by GPTQ",
+    quantizers: [weights(8)],
+    steps: [
+      {
+        step: "mixedPrecision",
+        options: { candidates: [perChannel(4), perChannel(8)], budget: { of: "size", mean: 5 } }
+      },
+      { step: "calibrate" },
+      { step: "gptq", options: { actOrder: true } },
       { step: "biasCorrection", options: { create: false } }
     ]
   },

@@ -17,9 +17,11 @@ import {
 import type { ResolutionError } from "../tensor/WiringErrors.ts"
 import * as AbsorbBias from "./AbsorbBias.ts"
 import * as ActivationEqualize from "./ActivationEqualize.ts"
+import * as Allocate from "./Allocate.ts"
 import * as BiasCorrection from "./BiasCorrection.ts"
 import * as Calibrate from "./Calibrate.ts"
 import * as ClipWeights from "./ClipWeights.ts"
+import * as Declared from "./Declared.ts"
 import * as Equalize from "./Equalize.ts"
 import * as Gpfq from "./Gpfq.ts"
 import * as Gptq from "./Gptq.ts"
@@ -28,6 +30,7 @@ import * as LowRank from "./LowRank.ts"
 import * as Magr from "./Magr.ts"
 import * as MergeBatchNorm from "./MergeBatchNorm.ts"
 import * as MergeLayerNorm from "./MergeLayerNorm.ts"
+import * as MixedPrecision from "./MixedPrecision.ts"
 import * as NormCorrection from "./NormCorrection.ts"
 import * as Pattern from "./Pattern.ts"
 import type * as Ptq from "./Ptq.ts"
@@ -43,6 +46,7 @@ export type StepError =
   | AbsorbBias.AbsorbError
   | Rotate.RotateError
   | LowRank.LowRankError
+  | Allocate.AllocateError
   | UnknownLayer
   | UnknownStructure
   | NonFiniteWeights
@@ -84,6 +88,13 @@ const damping = optional(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
 const network = { quantActivations: flag }
 const paths = Schema.Array(Schema.NonEmptyString)
 const accumulator = optional(Schema.Struct({ bitWidth: Schema.Int.check(Schema.isGreaterThan(0)), tile: whole }))
+const bits = Schema.Finite.check(Schema.isGreaterThan(0))
+const of = Schema.Literals(["size", "operations"])
+const budget = Schema.Union([Schema.Struct({ of, most: bits }), Schema.Struct({ of, mean: bits })])
+/** Weight quantizers to choose from, all of them in the catalogue. */
+const candidates = Schema.Array(Declared.Declared).check(
+  Schema.makeFilter((given: ReadonlyArray<Declared.Declared>) => MixedPrecision.wrongIn(given)?.message ?? true)
+)
 const learning = {
   blocks: optional(Schema.Union([Schema.Literals(["layers", "children"]), paths])),
   iterations: whole,
@@ -226,6 +237,12 @@ export const all: Readonly<Record<string, Entry>> = {
     { kind: optional(Schema.Literals(["hadamard", "orthogonal"])), seed: optional(Schema.Int) },
     (options, context) =>
       withExample("Rotate", context, (input) => Rotate.rotate({ ...options, input, report: context.report }))
+  ),
+  mixedPrecision: entry(
+    "preparing",
+    "each layer gets that of several weight quantizers by which the network loses least within a budget of bits",
+    { candidates, budget, search: optional(Schema.Literals(["exact", "greedy"])) },
+    (options, { batches, report }) => Allocate.allocate(batches, { ...options, report })
   ),
   rotateOnline: entry(
     "preparing",

@@ -55,6 +55,10 @@ export const decode = (text: string, file = "(unnamed)"): Effect.Effect<Structur
     return result.success
   })
 
+/** The quantizers that were put somewhere, by name; of several in one place the last. */
+export const quantizersIn = (structure: Structure): Readonly<Record<string, Declared.Declared>> =>
+  Object.assign({}, ...structure.map((change) => (change.change === "quantizers" ? change.quantizers : {})))
+
 // ---- parameters ---------------------------------------------------------------------------------------------
 
 type Shapes = Readonly<Record<string, ReadonlyArray<number>>>

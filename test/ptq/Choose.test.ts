@@ -10,6 +10,7 @@ import * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as State from "../../src/nn/State.ts"
+import * as Allocate from "../../src/ptq/Allocate.ts"
 import * as Calibrate from "../../src/ptq/Calibrate.ts"
 import * as ChooseMath from "../../src/ptq/ChooseMath.ts"
 import * as Gptq from "../../src/ptq/Gptq.ts"
@@ -18,6 +19,7 @@ import * as Noise from "../../src/ptq/Noise.ts"
 import type * as Ptq from "../../src/ptq/Ptq.ts"
 import * as Recipe from "../../src/ptq/Recipe.ts"
 import * as Sensitivity from "../../src/ptq/Sensitivity.ts"
+import * as Structure from "../../src/ptq/Structure.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
 import * as Random from "../../src/tensor/Random.ts"
 
@@ -224,6 +226,53 @@ describe("MixedPrecision", () => {
         const wrong = yield* Effect.flip(MixedPrecision.measure(model, batches, [{ quantizer: "Int8Weight" }]))
         expect(wrong).toMatchObject({ _tag: "InvalidRecipe", place: "candidates[0].quantizer" })
         expect(yield* Effect.flip(MixedPrecision.measure(model, batches, []))).toMatchObject({ option: "candidates" })
+      })
+    ))
+})
+
+describe("Allocate.allocate", () => {
+  const of = (bitWidth: number): MixedPrecision.Candidate => ({
+    quantizer: "Int8WeightPerChannelFloat",
+    options: { bitWidth, scalingImplType: "parameterFromStats" }
+  })
+  const candidates = [of(4), of(8)]
+  const mixed = (budget: MixedPrecision.Budget) =>
+    Effect.gen(function* () {
+      const events: Array<Ptq.Event> = []
+      const report = (event: Ptq.Event) => Effect.sync(() => void events.push(event))
+      const model = yield* Calibrate.calibrate(batches)(yield* network(8))
+      const next = yield* Allocate.allocate(batches, { candidates, budget, report })(model)
+      return { model, next, done: events.at(-1) as Ptq.StepDone }
+    })
+  const quantizersOf = ({ changes = [] }: Ptq.StepDone) =>
+    Object.values(Structure.quantizersIn(changes)).map(({ options }) => options?.bitWidth)
+  it("loses less than the fewest bits everywhere at a size in between, and tells its choice as a change of structure", () =>
+    run(
+      Effect.gen(function* () {
+        const { model, next, done } = yield* mixed({ of: "size", mean: 6 })
+        const before = yield* stateOf(model)
+        expect(done).toMatchObject({ step: "Allocate", layers: ["body.conv", "fc"], skipped: [] })
+        expect(quantizersOf(done)).toEqual([8, 4])
+        expect(Object.keys(Structure.quantizersIn(done.changes ?? []))).toEqual([
+          "body.conv.weightQuant",
+          "fc.weightQuant"
+        ])
+        const lost = (one: Layer.Layer) => Effect.map(Noise.between(model, one, batches), Noise.decibels)
+        const fewest = yield* mixed({ of: "size", mean: 4 })
+        expect(quantizersOf(fewest.done)).toEqual([4, 4])
+        expect(yield* lost(next)).toBeGreaterThan(1 + (yield* lost(fewest.next)))
+        expect(quantizersOf((yield* mixed({ of: "size", most: 8 * (72 + 192) })).done)).toEqual([8, 8])
+        expect(yield* stateOf(model)).toBe(before)
+      })
+    ))
+  it("counts products where the budget is of operations, and says what the cheapest choice costs", () =>
+    run(
+      Effect.gen(function* () {
+        // the convolution has 72 weights and 1152 products: one bit less for each of them pays for the other layer
+        expect(quantizersOf((yield* mixed({ of: "operations", mean: 5 })).done)).toEqual([4, 8])
+        const error = yield* Effect.flip(mixed({ of: "operations", mean: 3 }))
+        expect(error).toMatchObject({ _tag: "InvalidOptions", option: "budget" })
+        expect(error.message).toContain(`${4 * (72 * 16 + 192)}`)
       })
     ))
 })

@@ -257,7 +257,11 @@ describe("every step that recipes may name", () => {
     rotate: { kind: "orthogonal", seed: 3 },
     absorbBias: { deviations: "least" },
     gptq: { accumulator: { bitWidth: 20 } },
-    rotateOnline: { layers: ["fc2"] }
+    rotateOnline: { layers: ["fc2"] },
+    mixedPrecision: {
+      candidates: [4, 8].map((bitWidth) => ({ quantizer: "Int8WeightPerChannelFloat", options: { bitWidth } })),
+      budget: { of: "size", mean: 5 }
+    }
   }
   // what stands before a layer answers no integers, on whose scale a bias could lie
   const float = ["rotateOnline", "activationEqualizeLayerwise"]
@@ -292,6 +296,12 @@ describe("every step that recipes may name", () => {
         const wrong = (step: string, given: object) => refusalOf({ steps: [{ step, options: given }] })
         expect((yield* wrong("lowRank", {})).message).toContain("rank")
         expect((yield* wrong("rotate", { kind: "hadamar" })).message).toContain("hadamard")
+        const candidates = [{ quantizer: "Int8WeightPerChannelFloatt" }]
+        const mixed = yield* wrong("mixedPrecision", { candidates, budget: { of: "size", mean: 4 } })
+        expect(mixed.message).toContain('did you mean "Int8WeightPerChannelFloat"')
+        expect((yield* wrong("mixedPrecision", { candidates: [], budget: { of: "size", mean: 4 } })).message).toContain(
+          "must be one at least"
+        )
         expect((yield* wrong("gptq", { accumulator: { bitWidth: 0 } })).message).toContain("bitWidth")
       })
     ))

@@ -88,11 +88,11 @@ const answerOf = (model: Ptq.Model) =>
     return values
   })
 
-const weights = {
-  match: "*weightQuant",
+const perChannel = {
   quantizer: "Int8WeightPerChannelFloat",
   options: { bitWidth: 4, scalingImplType: "parameterFromStats" }
 }
+const weights = { match: "*weightQuant", ...perChannel }
 
 interface Case {
   readonly options?: object
@@ -115,6 +115,13 @@ const cases: Readonly<Record<string, Case>> = {
     changes: ["rotation", "parameters"]
   },
   lowRank: { options: { rank: 2 }, changes: ["branch", "parameters"] },
+  mixedPrecision: {
+    options: {
+      candidates: [4, 8].map((bitWidth) => ({ ...perChannel, options: { ...perChannel.options, bitWidth } })),
+      budget: { of: "operations", mean: 5 }
+    },
+    changes: ["quantizers"]
+  },
   biasCorrection: { changes: ["parameters"] },
   rotate: { options: { kind: "orthogonal" }, make: linear },
   adaRound: { options: { iterations: 5 } },
