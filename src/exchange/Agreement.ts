@@ -74,14 +74,13 @@ export const begin = (network: IntegerNetwork.IntegerNetwork, options: Options):
     const size = answer.data.length / count
     const inner = x.data.length / count
     const channels = answer.shape.at(-1) ?? 1
-    const { scale, zeroPoint, low, high } = answer.meaning
-    const steps = Float64Array.from(
-      answer.data,
-      (_, i) => (floats[i] ?? Number.NaN) / (scale[scale.length === 1 ? 0 : i % scale.length] as number) + zeroPoint
+    const { low, high } = answer.meaning
+    const steps = Float64Array.from(answer.data, (_, i) =>
+      IntegerNetwork.stepOf(answer.meaning, floats[i] ?? Number.NaN, i)
     )
     const rounded = steps.map((step) => Math.round(step) + 0)
     const [ours, theirs] = [answer.data, rounded].map((q) =>
-      Float64Array.from(q, (v, i) => (v - zeroPoint) * (scale[scale.length === 1 ? 0 : i % scale.length] as number))
+      Float64Array.from(q, (v, i) => IntegerNetwork.floatOf(answer.meaning, v, i))
     ) as [Float64Array, Float64Array]
     for (let row = 0; row < taken; row++) {
       const [begun, end] = [row * size, (row + 1) * size]

@@ -16,6 +16,8 @@ import type { Runtime } from "./OnnxRuntime.ts"
 export interface Outputs {
   readonly shape: ReadonlyArray<number>
   readonly scale: ReadonlyArray<number>
+  /** of networks that end in a normalization: what is added to the steps */
+  readonly offset?: ReadonlyArray<number>
   readonly zeroPoint: number
   readonly low: number
   readonly high: number
@@ -52,11 +54,12 @@ export const compare = (
         })
       )
     )
-    const { scale, zeroPoint, low, high, shape } = network.output
+    const { scale, offset, zeroPoint, low, high, shape } = network.output
+    const grid = { scale: [...scale], ...(offset && { offset: [...offset] }), zeroPoint, low, high }
     const sha256 = Run.hashOf(Int32Array.from(integers.flatMap((some) => [...some])))
     return {
       rule: ruleOf(ties.distance),
-      outputs: { shape: shape.slice(1), scale: [...scale], zeroPoint, low, high, sha256 },
+      outputs: { shape: shape.slice(1), ...grid, sha256 },
       comparisons: [
         { between: ["the file in the runtime", "the integers"], ...inRuntime.done() },
         { between: ["the model in training", "the integers"], ...inTraining.done() }

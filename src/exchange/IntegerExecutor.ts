@@ -4,14 +4,17 @@
  * Every sum is a whole number below 2^53 in size, so that the arithmetic of JavaScript is exact; the bounds of a network say that
  * it stays within the accumulators.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./IntegerProgram.ts`.
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./IntegerProgram.ts`, `./IntegerThresholds.ts`,
+ * `./IntegerTransposed.ts`, `./IntegerWindows.ts`.
  * Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import type { Lie, Rounding } from "./Graph.ts"
 import { roundEven } from "./GraphConstants.ts"
 import type { Integers, Learned, Operation, Rescaling, Step } from "./IntegerProgram.ts"
+import * as Thresholds from "./IntegerThresholds.ts"
+import * as Transposed from "./IntegerTransposed.ts"
+import { placesOf, product, tapsOf } from "./IntegerWindows.ts"
 
-const product = (sizes: ReadonlyArray<number>): number => sizes.reduce((a, b) => a * b, 1)
 const at = (numbers: ArrayLike<number>, i: number): number => numbers[i] as number
 
 // ---- rescaling ----------------------------------------------------------------------------------------------
@@ -76,40 +79,6 @@ const scaleBias = (x: Integers, { weight, bias, inputZeroPoint }: Learned): Inte
 }
 
 // ---- windows ------------------------------------------------------------------------------------------------
-
-/** How many windows fit along each axis of an image. */
-export const placesOf = (
-  { kernel, strides, dilations, pads }: Lie,
-  image: ReadonlyArray<number>
-): ReadonlyArray<number> =>
-  image.map((size, i) => {
-    const [before, after] = pads[i] ?? [0, 0]
-    const span = (at(kernel, i) - 1) * at(dilations, i) + 1
-    return Math.max(0, Math.floor((size + before + after - span) / at(strides, i)) + 1)
-  })
-
-/** The index along each axis of a place in row-major order. */
-const indexOf = (place: number, sizes: ReadonlyArray<number>): ReadonlyArray<number> =>
-  sizes.map((size, i) => Math.floor(place / product(sizes.slice(i + 1))) % size)
-
-/** For each window, the taps that lie in the image: which tap of the kernel, and which pixel. */
-export const tapsOf = (
-  lie: Lie,
-  image: ReadonlyArray<number>
-): ReadonlyArray<ReadonlyArray<readonly [number, number]>> => {
-  const places = placesOf(lie, image)
-  const taps = Array.from({ length: product(lie.kernel) }, (_, tap) => indexOf(tap, lie.kernel))
-  return Array.from({ length: product(places) }, (_, place) => {
-    const start = indexOf(place, places)
-    return taps.flatMap((offsets, tap) => {
-      const pixel = offsets.map(
-        (offset, i) => at(start, i) * at(lie.strides, i) + offset * at(lie.dilations, i) - (lie.pads[i]?.[0] ?? 0)
-      )
-      const isInside = pixel.every((p, i) => p >= 0 && p < at(image, i))
-      return isInside ? [[tap, pixel.reduce((sum, p, i) => sum * at(image, i) + p, 0)] as const] : []
-    })
-  })
-}
 
 const conv = (x: Integers, { weight, bias, inputZeroPoint }: Learned, groups: number, lie: Lie): Integers => {
   const [n = 0, ...rest] = x.shape
@@ -184,8 +153,12 @@ export const computed = (operation: Operation, inputs: ReadonlyArray<Integers>):
       return scaleBias(x, operation)
     case "conv":
       return conv(x, operation, operation.groups, operation.lie)
+    case "convTranspose":
+      return Transposed.convTranspose(x, operation)
     case "rescale":
       return rescaled(x, operation)
+    case "thresholds":
+      return Thresholds.compared(x, operation)
     case "relu":
       return { shape: x.shape, data: x.data.map((q) => Math.max(q, operation.zeroPoint)) }
     case "maxPool":
@@ -224,22 +197,37 @@ export const execute = (steps: ReadonlyArray<Step>, name: string, first: Integer
 export const movedBy = ({ multiplier, zeroPoint, newZeroPoint }: Rescaling, data: Int32Array, i: number): number =>
   (at(data, i) - zeroPoint) * at(multiplier, multiplier.length === 1 ? 0 : i % multiplier.length) + newZeroPoint
 
+/** Operations that round. */
+export type Rounds = Extract<Operation, { op: "rescale" | "thresholds" }>
+
+/** Where each integer comes in steps, before it is rounded; undefined: the operation does not round. */
+export const positionsOf = (operation: Operation, { data }: Integers): ((i: number) => number) | undefined => {
+  if (operation.op === "rescale") return (i) => movedBy(operation, data, i)
+  if (operation.op !== "thresholds") return undefined
+  const channels = operation.signs.length
+  return (i) => Thresholds.movedBy(operation, at(data, i), i % channels)
+}
+
 /** How far from its nearest tie each integer was rounded; infinite where there was nothing to decide. */
-const marginsOf = (x: Integers, by: Rescaling): Float64Array =>
-  Float64Array.from(x.data, (_, i) => {
-    const { low, high, rounding } = by
-    const moved = movedBy(by, x.data, i)
+const marginsOf = (x: Integers, by: Rounds): Float64Array => {
+  const position = positionsOf(by, x) as (i: number) => number
+  const { low, high, rounding } = by
+  return Float64Array.from(x.data, (_, i) => {
+    const moved = position(i)
     if (moved < low - 0.75 || moved > high + 0.75) return Number.POSITIVE_INFINITY
     const decides = rounding === "nearest" || rounding === "other" ? moved + 0.5 : moved
-    return Math.abs(decides - Math.round(decides))
+    const tie = Math.round(decides)
+    // a sign is decided at 0 alone
+    return Math.abs(decides - (by.op === "thresholds" ? Math.min(Math.max(tie, low + 1), high) : tie))
   })
+}
 
 /** For each element of the batch the smallest distance of a rounding from a tie, in steps. */
 export const margins = (steps: ReadonlyArray<Step>, values: ReadonlyMap<string, Integers>): Float64Array => {
   const count = [...values.values()][0]?.shape[0] ?? 0
   const least = new Float64Array(count).fill(Number.POSITIVE_INFINITY)
   for (const { operation, inputs } of steps) {
-    if (operation.op !== "rescale") continue
+    if (operation.op !== "rescale" && operation.op !== "thresholds") continue
     const x = values.get(inputs[0] as string) as Integers
     const size = x.data.length / count
     marginsOf(x, operation).forEach((margin, i) => {

@@ -12,6 +12,7 @@ import { MalformedFile } from "../tensor/FileErrors.ts"
 import * as Stored from "../tensor/Stored.ts"
 import * as Bounds from "./IntegerBounds.ts"
 import type * as Program from "./IntegerProgram.ts"
+import * as Transposed from "./IntegerTransposed.ts"
 import * as JsonText from "./JsonText.ts"
 import * as Safetensors from "./Safetensors.ts"
 
@@ -37,7 +38,7 @@ const Lie = Schema.Struct({
   pads: Schema.Array(Schema.Tuple([Small, Small]))
 })
 
-const Grid = Schema.Struct({
+const IntegerGrid = Schema.Struct({
   kind: Schema.Literal("integer"),
   scale: Numbers,
   zeroPoint: Numbers,
@@ -47,12 +48,40 @@ const Grid = Schema.Struct({
   rounding: Rounding
 })
 
+const Grid = Schema.Union([IntegerGrid, Schema.Struct({ kind: Schema.Literal("binary"), scale: Numbers })])
+
+const Floats = Schema.NonEmptyArray(Schema.Finite)
+
+const Stage = Schema.Union([
+  Schema.Struct({ op: Schema.Literal("affine"), factor: Floats, offset: Floats }),
+  Schema.Struct({ op: Schema.Literal("clip"), low: Schema.Finite, high: Schema.Finite }),
+  Schema.Struct({ op: Schema.Literals(["relu", "sigmoid", "tanh"]) })
+])
+
 /** Weights and biases are tensors of the file, named after the value that their step makes. */
 const learned = { inputZeroPoint: Whole, hasBias: Schema.Boolean }
 
 const Operation = Schema.Union([
   Schema.Struct({ op: Schema.Literals(["linear", "scaleBias"]), ...learned }),
   Schema.Struct({ op: Schema.Literal("conv"), ...learned, groups: Small.check(Schema.isGreaterThan(0)), lie: Lie }),
+  Schema.Struct({
+    op: Schema.Literal("convTranspose"),
+    ...learned,
+    groups: Small.check(Schema.isGreaterThan(0)),
+    outputPadding: Schema.Array(Small),
+    lie: Lie
+  }),
+  /** the thresholds are a tensor of the file */
+  Schema.Struct({
+    op: Schema.Literal("thresholds"),
+    signs: Schema.NonEmptyArray(Schema.Literals([-1, 1])),
+    low: Whole,
+    high: Whole,
+    step: Schema.Literals([1, 2]),
+    base: Whole,
+    stages: Schema.Array(Stage),
+    rounding: Rounding
+  }),
   Schema.Struct({
     op: Schema.Literal("rescale"),
     multiplier: Scale,
@@ -73,10 +102,23 @@ const Operation = Schema.Union([
 
 const Meaning = { scale: Scale, zeroPoint: Whole, low: Whole, high: Whole }
 
+/** What is answered may have been normalized. */
+const Output = {
+  scale: Schema.optionalKey(Floats),
+  offset: Schema.optionalKey(Floats)
+}
+
+const Affine = Schema.Struct({ factor: Schema.Finite, offset: Schema.Finite })
+
 const File = Schema.Struct({
   version: Schema.Literal(version),
-  input: Schema.Struct({ name: Schema.String, shape: Shape, grid: Grid }),
-  output: Schema.Struct({ name: Schema.String, shape: Shape }),
+  input: Schema.Struct({
+    name: Schema.String,
+    shape: Shape,
+    grid: Grid,
+    before: Schema.optionalKey(Schema.Array(Affine))
+  }),
+  output: Schema.Struct({ name: Schema.String, shape: Shape, ...Output }),
   steps: Schema.Array(
     Schema.Struct({
       layer: Schema.String,
@@ -115,6 +157,13 @@ const numbers = ({ shape, data }: { readonly shape: ReadonlyArray<number>; reado
 })
 
 const stated = (operation: Program.Operation): unknown => {
+  if (operation.op === "thresholds") {
+    const { thresholds: _, signs, stages, ...rest } = operation
+    const arrays = stages.map((stage) =>
+      stage.op === "affine" ? { ...stage, factor: [...stage.factor], offset: [...stage.offset] } : stage
+    )
+    return { ...rest, signs: [...signs], stages: arrays }
+  }
   if (operation.op === "rescale") {
     const { multiplier, shift, ...rest } = operation
     return { ...rest, multiplier: [...multiplier], shift: shift === undefined ? null : [...shift] }
@@ -126,7 +175,11 @@ const stated = (operation: Program.Operation): unknown => {
 
 /** The bytes of a network: the same network gives the same bytes. */
 export const encode = ({ input, output, steps, meanings, accumulators }: Program.IntegerNetwork): Uint8Array => {
-  const tensors = steps.flatMap(({ operation, output: name }) => {
+  const tensors = steps.flatMap(({ operation, output: name }): ReadonlyArray<readonly [string, Stored.Stored]> => {
+    if (operation.op === "thresholds") {
+      const { data, shape } = operation.thresholds
+      return [[`${name}.thresholds`, stored(data, shape)] as const]
+    }
     if (!("weight" in operation)) return []
     const { weight, bias } = operation
     const first = [`${name}.weight`, stored(weight.data, weight.shape)] as const
@@ -135,8 +188,19 @@ export const encode = ({ input, output, steps, meanings, accumulators }: Program
   const { grid } = input
   const program = {
     version,
-    input: { ...input, grid: { ...grid, scale: numbers(grid.scale), zeroPoint: numbers(grid.zeroPoint) } },
-    output: { name: output.name, shape: output.shape },
+    input: {
+      ...input,
+      grid: {
+        ...grid,
+        scale: numbers(grid.scale),
+        ...(grid.kind === "integer" && { zeroPoint: numbers(grid.zeroPoint) })
+      }
+    },
+    output: {
+      name: output.name,
+      shape: output.shape,
+      ...(output.offset && { scale: [...output.scale], offset: [...output.offset] })
+    },
     steps: steps.map((step) => ({ ...step, operation: stated(step.operation) })),
     meanings: Object.fromEntries(
       Object.entries(meanings).map(([name, meaning]) => [name, { ...meaning, scale: [...meaning.scale] }])
@@ -175,16 +239,38 @@ const operationOf = (
         shift: shift === null ? undefined : Int32Array.from(shift)
       }
     }
+    if (operation.op === "thresholds") {
+      const { signs, stages, ...rest } = operation
+      const thresholds = yield* integersOf(tensors, `${output}.thresholds`)
+      if (!areSame(thresholds.shape, [signs.length, operation.high - operation.low]))
+        return yield* Result.fail(`has thresholds [${thresholds.shape.join(", ")}] at "${output}"`)
+      const [, count = 0] = thresholds.shape
+      if (thresholds.data.some((t, i) => i % count > 0 && t < (thresholds.data[i - 1] as number)))
+        return yield* Result.fail(`has thresholds out of order at "${output}"`)
+      return {
+        ...rest,
+        thresholds,
+        signs: Int32Array.from(signs),
+        stages: stages.map((stage) =>
+          stage.op === "affine"
+            ? { ...stage, factor: Float64Array.from(stage.factor), offset: Float64Array.from(stage.offset) }
+            : stage
+        )
+      }
+    }
     if (!("hasBias" in operation)) return operation
     const { hasBias, ...rest } = operation
     const weight = yield* integersOf(tensors, `${output}.weight`)
     const bias = hasBias ? yield* integersOf(tensors, `${output}.bias`) : undefined
-    const rank = operation.op === "conv" ? operation.lie.kernel.length + 2 : operation.op === "linear" ? 2 : 1
+    const isWindows = operation.op === "conv" || operation.op === "convTranspose"
+    const rank = isWindows ? operation.lie.kernel.length + 2 : operation.op === "linear" ? 2 : 1
     if (weight.shape.length !== rank)
       return yield* Result.fail(`has a weight of ${weight.shape.length} axes at "${output}"`)
-    if (bias !== undefined && bias.data.length !== weight.shape.at(-1))
+    const outputs =
+      operation.op === "convTranspose" ? operation.groups * (weight.shape.at(-2) ?? 0) : weight.shape.at(-1)
+    if (bias !== undefined && bias.data.length !== outputs)
       return yield* Result.fail(`has ${bias.data.length} biases at "${output}"`)
-    if (operation.op === "conv") {
+    if (isWindows) {
       const { kernel, strides, dilations, pads } = operation.lie
       if (!areSame(kernel, weight.shape.slice(0, -2)))
         return yield* Result.fail(`has windows of another size than the weight at "${output}"`)
@@ -205,7 +291,10 @@ const wrongBounds = ({ steps, meanings }: Pick<Program.IntegerNetwork, "steps" |
     if (!("weight" in operation)) continue
     const input = meanings[inputs[0] as string] as Program.Meaning
     const bias = operation.bias === undefined ? undefined : Float64Array.from(operation.bias)
-    const { low, high } = Bounds.ofProducts(operation.op, operation.weight, bias, input)
+    const { low, high } =
+      operation.op === "convTranspose"
+        ? Transposed.bounds({ ...operation, bias }, input)
+        : Bounds.ofProducts(operation.op, operation.weight, bias, input)
     const said = meanings[output] as Program.Meaning
     if (low < said.low || high > said.high)
       return `says that "${output}" lies from ${said.low} to ${said.high}, and it can be from ${low} to ${high}`
@@ -237,11 +326,29 @@ const networkOf = ({ tensors, metadata }: Stored.Archive): Result.Result<Program
     const meanings = Object.fromEntries(Object.entries(file.meanings).map(([name, one]) => [name, meaningOf(one)]))
     const wrong = wrongBounds({ steps, meanings })
     if (wrong !== undefined) return yield* Result.fail(wrong)
-    const { grid } = file.input
+    const { grid, before } = file.input
     const floats = ({ shape, data }: typeof grid.scale) => ({ shape, data: Float32Array.from(data) })
     return {
-      input: { ...file.input, grid: { ...grid, scale: floats(grid.scale), zeroPoint: floats(grid.zeroPoint) } },
-      output: { ...file.output, ...(meanings[file.output.name] as Program.Meaning) },
+      input: {
+        name: file.input.name,
+        shape: file.input.shape,
+        grid:
+          grid.kind === "binary"
+            ? { ...grid, scale: floats(grid.scale) }
+            : { ...grid, scale: floats(grid.scale), zeroPoint: floats(grid.zeroPoint) },
+        ...(before && { before })
+      },
+      output: {
+        name: file.output.name,
+        shape: file.output.shape,
+        ...(meanings[file.output.name] as Program.Meaning),
+        ...(file.output.offset &&
+          file.output.scale && {
+            scale: Float64Array.from(file.output.scale),
+            offset: Float64Array.from(file.output.offset),
+            zeroPoint: 0
+          })
+      },
       steps,
       meanings,
       accumulators: file.accumulators

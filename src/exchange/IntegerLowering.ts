@@ -2,7 +2,8 @@
  * From a graph to a network of integers: weights and biases become integers, activations are rescaled from grid to grid, and the
  * bounds of every sum are known before anything runs.
  *
- * Room: exchange (level 5). Imports: `tensor`, `./Graph.ts`, `./GraphConstants.ts`, `./IntegerBounds.ts`, `./IntegerProgram.ts`.
+ * Room: exchange (level 5). Imports: `tensor`, `./Graph.ts`, `./GraphConstants.ts`, `./IntegerBounds.ts`, `./IntegerProgram.ts`,
+ * `./IntegerThresholds.ts`, `./IntegerTransposed.ts`.
  * Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
@@ -10,6 +11,8 @@ import * as Graph from "./Graph.ts"
 import * as GraphConstants from "./GraphConstants.ts"
 import * as Bounds from "./IntegerBounds.ts"
 import type * as Program from "./IntegerProgram.ts"
+import * as Thresholds from "./IntegerThresholds.ts"
+import * as Transposed from "./IntegerTransposed.ts"
 
 export interface Options {
   /** the input are whole numbers below this one; default: it is floats */
@@ -55,7 +58,9 @@ const single = (node: Graph.Node, { scale, ...meaning }: Program.Meaning): Progr
 /** The weight in integers without their zero-points, and its scale, one for all or one for each output. */
 const weightOf = (
   node: Graph.Node,
-  constant: Graph.Constant
+  constant: Graph.Constant,
+  /** of a transposed convolution, whose outputs are the last axis but one, and those of one group */
+  groups?: number
 ): { readonly integers: Program.Integers; readonly scale: Float64Array } => {
   const { quantized, raw } = constant
   if (quantized === undefined) throw refusal(node, "its weight is not quantized; give weightQuant")
@@ -64,13 +69,16 @@ const weightOf = (
   const whole = GraphConstants.integersOf(constant)
   const axis = Graph.axisOf(grid.scale, raw.shape.length)
   if (whole === undefined) throw refusal(node, "its quantized weight does not lie on its grid")
-  if (axis === "several" || (axis !== undefined && axis !== raw.shape.length - 1))
+  const outputs = raw.shape.length - (groups === undefined ? 1 : 2)
+  if (axis === "several" || (axis !== undefined && axis !== outputs))
     throw refusal(node, "the scales of its weight vary within a sum; use one per tensor or output channel")
   const zeroAt = GraphConstants.spread(grid.zeroPoint, raw.shape)
   const zeros = grid.zeroPoint.data
   if (!zeros.every(Number.isInteger)) throw refusal(node, "the zero-point of its weight is no whole number")
   const data = Int32Array.from(whole, (q, i) => q - (zeros[zeroAt(i)] as number))
-  return { integers: { shape: raw.shape, data }, scale: Float64Array.from(grid.scale.data) }
+  const scales = grid.scale.data
+  const all = axis === undefined ? [scales] : Array.from({ length: groups ?? 1 }, () => scales)
+  return { integers: { shape: raw.shape, data }, scale: Float64Array.from(all.flatMap((some) => [...some])) }
 }
 
 /** The bias in units of the sums. */
@@ -135,6 +143,43 @@ interface Lowered {
   readonly accumulator?: Program.Accumulator
 }
 
+/** Levels of a grid that comparisons decide: as many as 8 bits have. */
+const mostLevels = 256
+
+/** Integers through functions of floats to a grid, as comparisons. */
+const comparing = (
+  node: Graph.Node,
+  grid: Graph.Grid,
+  x: Program.Meaning,
+  between: ReadonlyArray<Program.Stage>,
+  rank: number
+): Lowered => {
+  if (grid.kind !== "integer" && grid.kind !== "binary")
+    throw refusal(node, `it quantizes to ${grid.kind} values; use integers or signs`)
+  const meaning = meaningOf(node, grid, rank)
+  const isSign = grid.kind === "binary"
+  const rounding = isSign ? "floor" : grid.rounding
+  if (rounding === "other") throw refusal(node, "it rounds in a way that integers do not know")
+  const whole = isSign
+    ? { low: -1, high: 0, step: 2, base: 1 }
+    : { low: meaning.low, high: meaning.high, step: 1, base: 0 }
+  if (whole.high - whole.low >= mostLevels)
+    throw refusal(
+      node,
+      "it has more than 8 bits after a normalization; merge that into the layer before it (Normalization.mergeInto)"
+    )
+  const onto = {
+    op: "affine",
+    factor: meaning.scale.map((s) => 1 / s),
+    offset: Float64Array.of(isSign ? 0 : meaning.zeroPoint)
+  } as const
+  const stages = [Thresholds.meant(x), ...between, onto]
+  const made = Thresholds.make({ ...whole, rounding, stages }, x)
+  if (made === undefined)
+    throw refusal(node, "what lies between it and the sums is not finite; train the network first")
+  return { operation: { op: "thresholds", ...made }, meaning }
+}
+
 const accumulatorOf = ({ layer }: Graph.Node, bounds: Bounds.Range): Program.Accumulator => ({
   layer,
   ...bounds,
@@ -156,15 +201,18 @@ const rescaling = (
 
 const products = (
   node: Graph.Node,
-  operation: Extract<Graph.Operation, { op: "linear" | "scaleBias" | "conv" }>,
+  operation: Extract<Graph.Operation, { op: "linear" | "scaleBias" | "conv" | "convTranspose" }>,
   x: Program.Meaning,
   options: Options
 ): Lowered => {
   const input = operation.op === "scaleBias" ? x : single(node, x)
-  const { integers: weight, scale } = weightOf(node, operation.weight)
+  const isTransposed = operation.op === "convTranspose"
+  const { integers: weight, scale } = weightOf(node, operation.weight, isTransposed ? operation.groups : undefined)
   const sums = times(input.scale, scale)
   const bias = biasOf(node, operation.bias, sums, options)
-  const bounds = Bounds.ofProducts(operation.op, weight, bias, input)
+  const bounds = isTransposed
+    ? Transposed.bounds({ ...operation, weight, bias }, input)
+    : Bounds.ofProducts(operation.op, weight, bias, input)
   const accumulator = accumulatorOf(node, bounds)
   const learned = {
     weight,
@@ -172,9 +220,15 @@ const products = (
     inputZeroPoint: input.zeroPoint
   }
   const meaning = { scale: sums, zeroPoint: 0, ...bounds }
-  const { op } = operation
-  if (op !== "conv") return { operation: { op, ...learned }, meaning, accumulator }
-  return { operation: { op, ...learned, groups: operation.groups, lie: operation.lie }, meaning, accumulator }
+  switch (operation.op) {
+    case "conv":
+    case "convTranspose": {
+      const { weight: _weight, bias: _bias, ...windows } = operation
+      return { operation: { ...windows, ...learned }, meaning, accumulator }
+    }
+    default:
+      return { operation: { op: operation.op, ...learned }, meaning, accumulator }
+  }
 }
 
 const sameGrid = (a: Program.Meaning, b: Program.Meaning): boolean =>
@@ -186,8 +240,7 @@ const lowered = (node: Graph.Node, inputs: ReadonlyArray<Program.Meaning>, rank:
   const x = inputs[0] as Program.Meaning
   switch (operation.op) {
     case "quantize": {
-      if (operation.grid.kind !== "integer")
-        throw refusal(node, "it quantizes to other than integers; use a quantizer of integers")
+      if (operation.grid.kind !== "integer") return comparing(node, operation.grid, x, [], rank)
       if (operation.grid.rounding === "other") throw refusal(node, "it rounds in a way that integers do not know")
       const meaning = meaningOf(node, operation.grid, rank)
       return { operation: rescaling(x, meaning, operation.grid.rounding), meaning }
@@ -204,6 +257,7 @@ const lowered = (node: Graph.Node, inputs: ReadonlyArray<Program.Meaning>, rank:
     case "linear":
     case "scaleBias":
     case "conv":
+    case "convTranspose":
       return products(node, operation, x, options)
     case "relu": {
       const { zeroPoint, low, high } = x
@@ -242,8 +296,6 @@ const lowered = (node: Graph.Node, inputs: ReadonlyArray<Program.Meaning>, rank:
       const high = Math.max(...inputs.map((one) => one.high))
       return { operation: { op: "concat", axis: operation.axis }, meaning: { ...x, low, high } }
     }
-    case "batchNorm":
-      throw refusal(node, "its scales are floats; merge it into the layer before it (Normalization.mergeInto)")
     default:
       throw refusal(node, `${operation.op} has no integers; quantize with layers that have`)
   }
@@ -251,40 +303,115 @@ const lowered = (node: Graph.Node, inputs: ReadonlyArray<Program.Meaning>, rank:
 
 // ---- networks -----------------------------------------------------------------------------------------------
 
-/** The network of a graph; throws what it refuses. */
-export const networkOf = (graph: Graph.Graph, options: Options = {}): Program.IntegerNetwork => {
-  const [first, ...rest] = graph.nodes
-  if (first?.operation.op !== "quantize" || first.operation.grid.kind !== "integer" || first.inputs[0] !== graph.input)
+/** A value that is no integers yet: what is done to the integers of another one. */
+interface Pending {
+  readonly source: string
+  readonly stages: ReadonlyArray<Program.Stage>
+}
+
+/** What stands before the first quantizer: functions of single floats, and what only moves values, which comes after it as well. */
+const beginningOf = (graph: Graph.Graph) => {
+  const at = graph.nodes.findIndex(({ operation }) => operation.op === "quantize")
+  const [node, prefix] = [graph.nodes[at], graph.nodes.slice(0, Math.max(at, 0))]
+  const isChain = [...prefix, node].every(
+    (one, i) => one?.inputs[0] === (i === 0 ? graph.input : (prefix[i - 1] as Graph.Node).output)
+  )
+  const before = prefix.flatMap(({ operation }) => (operation.op === "affine" ? [operation] : []))
+  const moves = prefix.filter(({ operation }) => operation.op === "flatten")
+  const grid = node?.operation.op === "quantize" ? node.operation.grid : undefined
+  const isKnown = grid?.kind === "integer" || grid?.kind === "binary"
+  if (node === undefined || !isKnown || !isChain || before.length + moves.length < prefix.length) {
+    const first = graph.nodes[0]
     throw new NotExportable({
       target,
       layer: first?.layer ?? "",
       kind: first?.kind ?? "the model",
       reason: "its input is not quantized to integers; let it begin with a QuantIdentity or an inputQuant"
     })
+  }
+  const name = moves.length === 0 ? node.output : graph.input
+  const steps = moves.map(
+    (move, i): Program.Step => ({
+      layer: move.layer,
+      operation: { op: "flatten" },
+      inputs: [i === 0 ? name : (moves[i - 1] as Graph.Node).output],
+      output: i === moves.length - 1 ? node.output : move.output
+    })
+  )
+  const done = before.map(({ factor, offset }) => ({ factor, offset }))
+  return { node, grid, name, steps, before: done, rest: graph.nodes.slice(at + 1) }
+}
+
+/** What a network answers: the grid of its last integers, seen through what is done to them. */
+const ending = (node: Graph.Node, meaning: Program.Meaning, stages: ReadonlyArray<Program.Stage>): Program.Meaning => {
+  const all = Thresholds.joined([Thresholds.meant(meaning), ...stages])
+  if (all === undefined) throw refusal(node, `${node.operation.op} has no integers; quantize what it answers`)
+  const { factor, offset } = all
+  if (![...factor, ...offset].every(Number.isFinite) || factor.includes(0))
+    throw refusal(node, "a channel of its answer is constant, or not finite; train the network first")
+  return { scale: factor, offset, zeroPoint: 0, low: meaning.low, high: meaning.high }
+}
+
+/** The network of a graph; throws what it refuses. */
+export const networkOf = (graph: Graph.Graph, options: Options = {}): Program.IntegerNetwork => {
   const shapeOf = (name: string): ReadonlyArray<number> => graph.shapes[name] ?? []
-  const { grid } = first.operation
+  const { node: first, grid, name, steps: moves, before, rest } = beginningOf(graph)
   const start = meaningOf(first, grid, shapeOf(first.output).length)
   if (start.scale.length !== 1) throw refusal(first, "its input has a scale for each channel; quantize it per tensor")
-  const meanings: Record<string, Program.Meaning> = { [first.output]: start }
-  const steps: Array<Program.Step> = []
+  const meanings: Record<string, Program.Meaning> = { [name]: start, [first.output]: start }
+  for (const { output } of moves) meanings[output] = start
+  const pending: Record<string, Pending> = {}
+  const steps: Array<Program.Step> = [...moves]
   const accumulators: Array<Program.Accumulator> = []
-  for (const node of rest) {
-    const inputs = node.inputs.map((name) => {
-      const meaning = meanings[name]
-      if (meaning === undefined) throw refusal(node, "its input is not quantized")
-      return meaning
-    })
-    const { operation, meaning, accumulator } = lowered(node, inputs, shapeOf(node.output).length, options)
+  const emit = (
+    node: Graph.Node,
+    inputs: ReadonlyArray<string>,
+    { operation, meaning, accumulator }: Lowered
+  ): void => {
     meanings[node.output] = meaning
-    steps.push({ layer: node.layer, operation, inputs: node.inputs, output: node.output })
+    steps.push({ layer: node.layer, operation, inputs, output: node.output })
     const bits = accumulator?.bits ?? Bounds.signedBits(meaning)
     const available = accumulator === undefined ? 32 : Math.min(options.accumulatorBits ?? 32, 32)
     if (bits > available) throw new AccumulatorOverflow({ layer: node.layer, bits, available })
     if (accumulator !== undefined) accumulators.push(accumulator)
   }
+  for (const node of rest) {
+    const [input = ""] = node.inputs
+    const { operation } = node
+    const waiting = pending[input]
+    const rank = shapeOf(node.output).length
+    const source = waiting?.source ?? input
+    const from = meanings[source]
+    const stage = Thresholds.stageOf(operation)
+    // a rectifier has integers of its own
+    if (from !== undefined && stage !== undefined && (waiting !== undefined || operation.op !== "relu")) {
+      pending[node.output] = { source, stages: [...(waiting?.stages ?? []), stage] }
+      continue
+    }
+    if (waiting !== undefined && from !== undefined && operation.op === "quantize") {
+      emit(node, [source], comparing(node, operation.grid, from, waiting.stages, rank))
+      continue
+    }
+    const inputs = node.inputs.map((one) => {
+      const meaning = meanings[one]
+      if (meaning !== undefined) return meaning
+      const maker = graph.nodes.find(({ output }) => output === one)
+      const why =
+        pending[one] === undefined || maker === undefined
+          ? ""
+          : `: what ${maker.layer || maker.kind} answers are floats; let a quantizer follow that`
+      throw refusal(node, `its input is not quantized${why}`)
+    })
+    emit(node, node.inputs, lowered(node, inputs, rank, options))
+  }
+  const last = pending[graph.output]
+  const meaning =
+    last === undefined
+      ? (meanings[graph.output] as Program.Meaning)
+      : ending(rest.at(-1) as Graph.Node, meanings[last.source] as Program.Meaning, last.stages)
   return {
-    input: { name: first.output, shape: shapeOf(graph.input), grid },
-    output: { name: graph.output, shape: shapeOf(graph.output), ...(meanings[graph.output] as Program.Meaning) },
+    input: { name, shape: shapeOf(graph.input), grid, ...(before.length > 0 && { before }) },
+    output: { name: last?.source ?? graph.output, shape: shapeOf(graph.output), ...meaning },
     steps,
     meanings,
     accumulators

@@ -1,21 +1,23 @@
 /**
  * Networks of integers: what of a trained model a device without floating point needs, and what it must compute with it.
  *
- * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./GraphConstants.ts`, `./IntegerExecutor.ts`, `./IntegerFile.ts`,
+ * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./IntegerExecutor.ts`, `./IntegerFile.ts`, `./IntegerInput.ts`, `./IntegerMeaning.ts`,
  * `./IntegerLowering.ts`, `./IntegerProgram.ts`, `./Trace.ts`. Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
 import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
 import { ShapeMismatch } from "../tensor/LayerErrors.ts"
-import * as GraphConstants from "./GraphConstants.ts"
 import * as Executor from "./IntegerExecutor.ts"
+import * as IntegerInput from "./IntegerInput.ts"
 import * as Lowering from "./IntegerLowering.ts"
+import { floatOf } from "./IntegerMeaning.ts"
 import type { IntegerNetwork, Integers, Meaning } from "./IntegerProgram.ts"
 import * as Trace from "./Trace.ts"
 
 export { decode, encode } from "./IntegerFile.ts"
 export type { Options } from "./IntegerLowering.ts"
+export { floatOf, stepOf } from "./IntegerMeaning.ts"
 export type * from "./IntegerProgram.ts"
 
 /**
@@ -50,11 +52,8 @@ export const of = Effect.fn("IntegerNetwork.of")(
 )
 
 /** The first integers of a network: floats on the grid of its input, as its first quantizer puts them. NaN becomes the zero-point. */
-export const quantized = ({ input }: IntegerNetwork, values: Float32Array, shape: ReadonlyArray<number>): Integers => {
-  const zero = input.grid.zeroPoint.data[0] ?? 0
-  const whole = GraphConstants.formula({ shape, data: values }, input.grid) ?? new Float64Array(values.length)
-  return { shape, data: Int32Array.from(whole, (q) => (Number.isNaN(q) ? zero : q)) }
-}
+export const quantized = ({ input }: IntegerNetwork, values: Float32Array, shape: ReadonlyArray<number>): Integers =>
+  IntegerInput.quantized(input, values, shape)
 
 /** What a network answers. */
 export interface Answer extends Integers {
@@ -66,8 +65,8 @@ export const execute = (self: IntegerNetwork, first: Integers): ReadonlyMap<stri
   Executor.execute(self.steps, self.input.name, first)
 
 /** The floats that integers mean. */
-export const valuesOf = ({ data }: Integers, { scale, zeroPoint }: Meaning): Float32Array =>
-  Float32Array.from(data, (q, i) => (q - zeroPoint) * (scale[scale.length === 1 ? 0 : i % scale.length] as number))
+export const valuesOf = ({ data }: Integers, meaning: Meaning): Float32Array =>
+  Float32Array.from(data, (q, i) => floatOf(meaning, q, i))
 
 /**
  * What a network answers to floats, which are put on its first grid.
@@ -91,9 +90,9 @@ export const run = Effect.fn("IntegerNetwork.run")(
         const what = "the input of an integer network"
         return Effect.fail(new ShapeMismatch({ what, expected: `[n, ${one.join(", ")}]`, actual: [values.length] }))
       }
-      const { scale, zeroPoint, low, high, name } = self.output
+      const { shape: _, name, ...meaning } = self.output
       const answer = execute(self, quantized(self, values, [count, ...one])).get(name) as Integers
-      return Effect.succeed({ ...answer, meaning: { scale, zeroPoint, low, high } })
+      return Effect.succeed({ ...answer, meaning })
     })
 )
 

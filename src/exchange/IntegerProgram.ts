@@ -11,9 +11,13 @@ export interface Integers {
   readonly data: Int32Array
 }
 
-/** What integers of a value mean: `(q - zeroPoint) * scale`, one scale for all or one for each channel, which is the last axis. */
+/**
+ * What integers of a value mean: `(q - zeroPoint) * scale + offset`, one number for all or one for each channel, which is the last
+ * axis. Only what a network answers has an offset.
+ */
 export interface Meaning {
   readonly scale: Float64Array
+  readonly offset?: Float64Array
   readonly zeroPoint: number
   /** no integer lies outside, whatever the input */
   readonly low: number
@@ -49,10 +53,41 @@ export interface Learned {
   readonly inputZeroPoint: number
 }
 
+/** One function of single floats that never turns: with its sign it rises, or falls, all along. */
+export type Stage =
+  /** one factor and offset for all, or one for each channel */
+  | { readonly op: "affine"; readonly factor: Float64Array; readonly offset: Float64Array }
+  | { readonly op: "clip"; readonly low: number; readonly high: number }
+  | { readonly op: "relu" | "sigmoid" | "tanh" }
+
+/**
+ * How integers come through floats to another grid, as comparisons: `u = low + |{ k: sign q >= threshold_k }|`, `y = step u + base`.
+ * A channel whose integers fall has the sign -1.
+ */
+export interface Comparing {
+  /** `[channels, high - low]`, in order; one channel for all, or one for each */
+  readonly thresholds: Integers
+  readonly signs: Int32Array
+  readonly low: number
+  readonly high: number
+  readonly step: number
+  readonly base: number
+  /** where the thresholds come from: the functions that put an integer to `u` before it is rounded */
+  readonly stages: ReadonlyArray<Stage>
+  readonly rounding: IntegerGrid["rounding"]
+}
+
 export type Operation =
   | ({ readonly op: "linear" | "scaleBias" } & Learned)
   | ({ readonly op: "conv"; readonly groups: number; readonly lie: Lie } & Learned)
+  | ({
+      readonly op: "convTranspose"
+      readonly groups: number
+      readonly outputPadding: ReadonlyArray<number>
+      readonly lie: Lie
+    } & Learned)
   | ({ readonly op: "rescale" } & Rescaling)
+  | ({ readonly op: "thresholds" } & Comparing)
   | { readonly op: "relu"; readonly zeroPoint: number }
   | { readonly op: "maxPool"; readonly lie: Lie }
   /** without the division, which is in the scale */
@@ -68,10 +103,19 @@ export interface Step {
   readonly output: string
 }
 
+/** How the floats of the outside become the first integers. */
+export interface Input {
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+  /** minus or plus the scale become -1 and 1 */
+  readonly grid: IntegerGrid | { readonly kind: "binary"; readonly scale: IntegerGrid["scale"] }
+  /** what is done to the floats before, one after the other */
+  readonly before?: ReadonlyArray<{ readonly factor: number; readonly offset: number }>
+}
+
 /** Integers in, integers out. */
 export interface IntegerNetwork {
-  /** how the floats of the outside become the first integers */
-  readonly input: { readonly name: string; readonly shape: ReadonlyArray<number>; readonly grid: IntegerGrid }
+  readonly input: Input
   readonly output: { readonly name: string; readonly shape: ReadonlyArray<number> } & Meaning
   readonly steps: ReadonlyArray<Step>
   /** of all values, by name */

@@ -2,11 +2,12 @@
  * Whether another choice of roundings at ties explains an answer: the integers are computed again with the other neighbour wherever a
  * rounding came near a tie, one rounding at a time and then together, until the answer comes out or none is left.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts`, `./IntegerExecutor.ts`, `./IntegerProgram.ts`.
+ * Room: exchange (level 5). Imports: `./Graph.ts` types, `./IntegerExecutor.ts`, `./IntegerInput.ts`, `./IntegerProgram.ts`.
  * Laws: test/exchange/IntegerTies.test.ts.
  */
-import * as Graph from "./Graph.ts"
+import type * as Graph from "./Graph.ts"
 import * as Executor from "./IntegerExecutor.ts"
+import * as IntegerInput from "./IntegerInput.ts"
 import type { IntegerNetwork, Integers } from "./IntegerProgram.ts"
 
 /** A rounding that came near a tie: which one, and the neighbour that it did not go to. Step -1 is that of the input. */
@@ -41,6 +42,9 @@ export const lowerOf = (rounding: Graph.Rounding, moved: number): number | undef
 /** What rounds numbers to integers within bounds. */
 interface Rounds {
   readonly step: number
+  /** what a whole number becomes: `by u + base` */
+  readonly by?: number
+  readonly base?: number
   readonly rounding: Graph.Rounding
   readonly low: number
   readonly high: number
@@ -49,7 +53,8 @@ interface Rounds {
 }
 
 /** The near ties of roundings; those that clamping makes the same are none. */
-const near = ({ step, rounding, low, high, moved }: Rounds, to: Int32Array, distance: number): ReadonlyArray<Tie> => {
+const near = (rounds: Rounds, to: Int32Array, distance: number): ReadonlyArray<Tie> => {
+  const { step, rounding, low, high, moved, by = 1, base = 0 } = rounds
   const ties: Array<Tie> = []
   const half = rounding === "nearest" || rounding === "other" ? 0.5 : 0
   for (let i = 0; i < to.length; i++) {
@@ -59,7 +64,7 @@ const near = ({ step, rounding, low, high, moved }: Rounds, to: Int32Array, dist
     if (!(Math.abs(decides - Math.round(decides)) <= distance)) continue
     const lower = lowerOf(rounding, value)
     if (lower === undefined) continue
-    const other = Math.min(Math.max(2 * lower + 1 - (to[i] as number), low), high)
+    const other = by * Math.min(Math.max(2 * lower + 1 - ((to[i] as number) - base) / by, low), high) + base
     if (other !== to[i]) ties.push({ step, at: i, other })
   }
   return ties
@@ -85,19 +90,17 @@ const attempt = (
     for (const { at, other } of mine) data[at] = other
     return { shape: integers.shape, data }
   }
-  const { grid, name } = network.input
-  const [low, high] = Graph.boundsOf(grid)
-  const [scale, zero] = [grid.scale.data[0] as number, grid.zeroPoint.data[0] ?? 0]
-  const begun = (i: number): number => Math.fround(Math.fround((values[i] as number) / scale) + zero)
-  const ties = [...near({ step: -1, rounding: grid.rounding, low, high, moved: begun }, first.data, distance)]
+  const { name } = network.input
+  const ties = [...near({ step: -1, ...IntegerInput.roundingOf(network.input, values) }, first.data, distance)]
   const known = new Map([[name, turn(-1, first)]])
   for (const [step, { operation, inputs, output }] of network.steps.entries()) {
     const given = inputs.map((input) => known.get(input) as Integers)
     const plain = Executor.computed(operation, given)
-    if (operation.op === "rescale") {
-      const { data } = given[0] as Integers
-      const moved = (i: number): number => Executor.movedBy(operation, data, i)
-      ties.push(...near({ step, ...operation, moved }, plain.data, distance))
+    const moved = Executor.positionsOf(operation, given[0] as Integers)
+    if (moved !== undefined) {
+      const { rounding, low, high } = operation as Executor.Rounds
+      const map = operation.op === "thresholds" ? { by: operation.step, base: operation.base } : {}
+      ties.push(...near({ step, rounding, low, high, moved, ...map }, plain.data, distance))
     }
     known.set(output, turn(step, plain))
   }

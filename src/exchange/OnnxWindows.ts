@@ -1,11 +1,11 @@
 /**
  * What the operators on images compute, on plain arrays: convolutions, pools, other sizes.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts` types, `./IntegerExecutor.ts`, `./OnnxArrays.ts`, `./OnnxAttributes.ts`,
+ * Room: exchange (level 5). Imports: `./Graph.ts` types, `./IntegerWindows.ts`, `./OnnxArrays.ts`, `./OnnxAttributes.ts`,
  * `./OnnxModel.ts` types. Laws: test/exchange/OnnxEvaluator.test.ts.
  */
 import type * as Graph from "./Graph.ts"
-import { placesOf, tapsOf } from "./IntegerExecutor.ts"
+import { placesOf, tapsOf } from "./IntegerWindows.ts"
 import * as Arrays from "./OnnxArrays.ts"
 import { type Compute, given, int, ints, text } from "./OnnxAttributes.ts"
 import type * as OnnxModel from "./OnnxModel.ts"

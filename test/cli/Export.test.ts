@@ -192,7 +192,7 @@ describe("what cannot be exported or verified", () => {
 
 describe("a network of small widths", () => {
   it.each(["tfc-1w1a", "cnv-1w2a", "sfc-2w2a"])(
-    "%s is exported as ONNX of both dialects, and refused as integers",
+    "%s is exported as ONNX of both dialects and as integers, which agree",
     async (name) => {
       const tensors = await Effect.runPromise(
         Effect.scoped(
@@ -226,9 +226,19 @@ describe("a network of small widths", () => {
         )
       )
       for (const [i, value] of answers[0].entries()) expect(value).toBeCloseTo(answers[1][i] as number, 3)
-      expect(await failure("export", at(`${name}.safetensors`), "--format", "integers")).toMatch(
-        /^NotExportable: \w+ \(/
-      )
+      await printed("export", at(`${name}.safetensors`), "--format", "integers")
+      const bytes = await readFile(at(`${name}.integers.safetensors`))
+      const { steps } = Effect.runSync(Effect.fromResult(IntegerNetwork.decode(bytes)))
+      // nothing is rescaled: activations are comparisons
+      const operations = new Set(steps.map(({ operation }) => operation.op))
+      expect(
+        [...operations].filter((op) => !["conv", "linear", "maxPool", "flatten", "thresholds"].includes(op))
+      ).toEqual([])
+      for (const file of [`${name}.onnx`, `${name}.qonnx.onnx`]) {
+        const said = await printed("verify", at(file), "--state", at(`${name}.safetensors`), "--inputs", "12")
+        expect(said).toMatch(/integers from -\d+ to \d+/)
+        expect(said).toMatch(/^certified$/m)
+      }
     }
   )
 })

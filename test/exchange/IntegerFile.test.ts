@@ -1,8 +1,14 @@
 /** IntegerFile.ts: a network comes back from its file as it was, and what was tampered with is refused. */
+import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Result } from "effect"
 import { expect } from "vitest"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 import * as Safetensors from "../../src/exchange/Safetensors.ts"
+import * as Activation from "../../src/nn/Activation.ts"
+import * as Linear from "../../src/nn/Linear.ts"
+import * as Model from "../../src/nn/Model.ts"
+import * as Normalization from "../../src/nn/Normalization.ts"
+import * as Binary from "../../src/quant/Binary.ts"
 import * as Random from "../../src/tensor/Random.ts"
 import type * as Stored from "../../src/tensor/Stored.ts"
 import { onBackends, scoped } from "../nn/Scoped.ts"
@@ -71,6 +77,43 @@ onBackends("a file of integers", () => {
       expect(refused(nothing, { ...tensors, "conv1.weight": large })).toMatch(/"conv1" lies from/)
       const other = IntegerNetwork.decode(Safetensors.encode(tensors), "n")
       expect(Result.isFailure(other) && other.failure.message).toMatch(/no network of integers: it has no text/)
+    })
+  )
+
+  scoped("keeps thresholds, which have to fit and to be in order", () =>
+    Effect.gen(function* () {
+      const sign = yield* Activation.quantIdentity({ actQuant: Binary.SignedBinaryActPerTensorConst })
+      const model = Model.sequential({
+        centre: Model.stateless("Centre", (x) => tf.sub(tf.mul(x, 2), 0.5), { op: "affine", factor: 2, offset: -0.5 }),
+        sign,
+        fc: yield* Linear.quantLinear({ inFeatures: 8, outFeatures: 6, hasBias: false }),
+        norm: yield* Normalization.batchNorm({ channels: 6 }),
+        act: yield* Activation.quantReLU({ act: { bitWidth: 3 } })
+      })
+      yield* Networks.train(model, [4, 8], 6)
+      const network = yield* IntegerNetwork.of(model, [4, 8])
+      const bytes = IntegerNetwork.encode(network)
+      expect(yield* Effect.fromResult(IntegerNetwork.decode(bytes))).toEqual(network)
+      expect(network.input).toMatchObject({ grid: { kind: "binary" }, before: [{ factor: 2, offset: -0.5 }] })
+      const { tensors, metadata } = yield* Effect.fromResult(Safetensors.decode(bytes))
+      const program = metadata["breve.integers"] as string
+      const refused = (change: (program: Program) => void, others: Stored.Tensors = tensors) => {
+        const changed: Program = JSON.parse(program)
+        change(changed)
+        const result = IntegerNetwork.decode(
+          Safetensors.encode(others, { "breve.integers": JSON.stringify(changed) }),
+          "n"
+        )
+        return Result.isFailure(result) ? result.failure.message : "taken"
+      }
+      const at = Object.keys(tensors).find((name) => name.endsWith(".thresholds")) as string
+      const thresholds = tensors[at] as Stored.Stored
+      expect(refused(() => {})).toBe("taken")
+      expect(refused((p) => (p.steps[1].operation.high = 8))).toMatch(/has thresholds \[6, 7\] at/)
+      expect(refused((p) => (p.steps[1].operation.signs = [1, 1]))).toMatch(/has thresholds \[6, 7\] at/)
+      expect(refused((p) => (p.steps[1].operation.signs[0] = 0))).toMatch(/does not fit/)
+      const reversed = { ...thresholds, data: thresholds.data.toReversed() }
+      expect(refused(() => {}, { ...tensors, [at]: reversed })).toMatch(/out of order/)
     })
   )
 

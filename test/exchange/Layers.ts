@@ -70,23 +70,23 @@ export const cases: Readonly<Record<string, Case>> = {
   QuantConvTranspose1d: {
     shape: rows,
     make: TransposedConvolution.quantConvTranspose1d({ ...both, kernelSize: [2] }),
-    to: files
+    to: everywhere
   },
   QuantConvTranspose2d: {
     shape: image,
     make: TransposedConvolution.quantConvTranspose2d({ ...both, kernelSize: [2, 2] }),
-    to: files
+    to: everywhere
   },
   QuantConvTranspose3d: {
     shape: [1, 3, 3, 3, 4],
     make: TransposedConvolution.quantConvTranspose3d({ ...both, kernelSize: [2, 2, 2] }),
-    to: files
+    to: everywhere
   },
   QuantIdentity: { shape: image, make: Activation.quantIdentity(), to: everywhere },
   QuantReLU: { shape: image, make: Activation.quantReLU(), to: everywhere },
   QuantHardTanh: { shape: image, make: Activation.quantHardTanh(), to: everywhere },
-  QuantSigmoid: { shape: image, make: Activation.quantSigmoid(), to: files },
-  QuantTanh: { shape: image, make: Activation.quantTanh(), to: files },
+  QuantSigmoid: { shape: image, make: Activation.quantSigmoid(), to: everywhere },
+  QuantTanh: { shape: image, make: Activation.quantTanh(), to: everywhere },
   ReLU: { shape: image, make: Model.relu, to: everywhere },
   Flatten: { shape: image, make: Model.flatten, to: everywhere },
   Identity: {
@@ -122,8 +122,8 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   QuantCat: { shape: image, make: Elementwise.quantCat({ inputQuant: shared }), call: twice, to: everywhere },
   QuantScaleBias: { shape: image, make: Normalization.quantScaleBias({ channels: 4, biasQuant }), to: everywhere },
-  BatchNorm: { shape: image, make: Normalization.batchNorm({ channels: 4 }), to: files },
-  TensorNorm: { shape: image, make: TensorNorm.tensorNorm(), to: files },
+  BatchNorm: { shape: image, make: Normalization.batchNorm({ channels: 4 }), to: everywhere },
+  TensorNorm: { shape: image, make: TensorNorm.tensorNorm(), to: everywhere },
   LayerNorm: { shape: rows, make: LayerNorm.layerNorm({ channels: 4 }), to: files },
   RMSNorm: { shape: rows, make: LayerNorm.rmsNorm({ channels: 4 }), to: files },
   QuantUpsampleNearest: { shape: image, make: Upsample.upsampleNearest({ scaleFactor: 2 }), to: files },
