@@ -41,6 +41,7 @@ export type Table = Readonly<Record<string, Entry>>
 
 /** The names that tables are about. */
 export const names = ["a", "b", "c", "d", "e", "f"] as const
+/** One of the names. */
 export const name = fc.constantFrom<string>(...names)
 const some = fc.uniqueArray(name, { maxLength: 3 })
 const plain = fc.record({ kind: fc.constant("plain" as const), n: fc.nat(2) })
@@ -63,6 +64,7 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
     })
   }
 )
+/** Tables of at most six names. */
 export const table: fc.Arbitrary<Table> = fc.dictionary(name, entry, { maxKeys: 6 })
 
 /** The attributes of a table; `built` is told each part that is built and each function that is called. */
@@ -94,6 +96,7 @@ export const attributesOf = (t: Table, built: (at: string) => void = () => {}): 
   return Object.fromEntries(Object.entries(t).map(([at, e]) => [at, bind(at, e)]))
 }
 
+/** The injector of a table; `built` is told of each name that is built. */
 export const injectorOf = (t: Table, built?: (at: string) => void): Injector.Any =>
   Injector.make(attributesOf(t, built))
 

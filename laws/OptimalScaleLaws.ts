@@ -107,4 +107,5 @@ export const zero: Law.Law<ScaleSearch> = Law.forAll(
   ({ find }, { n }) => find(new Float32Array(n)).scale === 0
 )
 
+/** The laws of searches for the best scale. */
 export const all: ReadonlyArray<Law.Law<ScaleSearch>> = [optimal, homogeneous, zero]

@@ -107,7 +107,11 @@ export const fitsInto = (part: ReadonlyArray<number>, whole: ReadonlyArray<numbe
  */
 export const isValid = (self: QuantTensor): boolean => flaw(self) === undefined
 
-/** The same quant tensor (with tensors of its own), or what is wrong with it. */
+/**
+ * The same quant tensor (with tensors of its own), or what is wrong with it.
+ *
+ * - errors: `InvalidQuantTensor`, which names the origin and the reason, where `isValid` is false
+ */
 export const checked = (self: QuantTensor): Result.Result<QuantTensor, InvalidQuantTensor> => {
   const reason = flaw(self)
   return reason === undefined
@@ -115,7 +119,11 @@ export const checked = (self: QuantTensor): Result.Result<QuantTensor, InvalidQu
     : Result.fail(new InvalidQuantTensor({ origin: self.origin, reason }))
 }
 
-/** The integers as int32 of a value that lies on its grid. */
+/**
+ * The integers as int32 of a value that lies on its grid.
+ *
+ * - errors: `InvalidQuantTensor` where the value does not lie on its grid
+ */
 export const checkedInt = (self: QuantTensor): Result.Result<tf.Tensor, InvalidQuantTensor> => {
   const reason = flaw(self)
   return reason === undefined

@@ -147,7 +147,11 @@ const joinedAs = (operation: string, values: ReadonlyArray<Value>, axis: number)
   )
 }
 
-/** Values of one shape side by side along a new axis, by the rules of `concat`. */
+/**
+ * Values of one shape side by side along a new axis, by the rules of `concat`.
+ *
+ * - errors: as `concat`; `ShapeMismatch` also for an axis beyond those of the answer
+ */
 export const stack = (values: ReadonlyArray<Value>, axis = 0): Result.Result<Value, JoinError> => {
   const wrong = misfit("stack", values, undefined)
   if (wrong !== undefined) return Result.fail(wrong)

@@ -75,7 +75,11 @@ export const flatten = (x: Value, start = 1, end = -1): Value => {
   return reshapedTo(x, [...shape.slice(0, first), sizeOf(shape.slice(first, last + 1)), ...shape.slice(last + 1)])
 }
 
-/** Without the axes of size 1, or without the given ones. */
+/**
+ * Without the axes of size 1, or without the given ones.
+ *
+ * - errors: `ShapeMismatch` where a given axis is not there, or of another size
+ */
 export const squeeze = (x: Value, axes?: ReadonlyArray<number>): Result.Result<Value, ShapeMismatch> => {
   const shape = shapeOf(x)
   const gone = axes?.map((axis) => forwards(axis, shape.length)) ?? shape.flatMap((size, i) => (size === 1 ? [i] : []))
@@ -89,7 +93,11 @@ export const squeeze = (x: Value, axes?: ReadonlyArray<number>): Result.Result<V
     : refuse("squeeze", `one of size 1 at the axes ${shown(axes ?? [])}`, x)
 }
 
-/** With another axis of size 1 at `axis`. */
+/**
+ * With another axis of size 1 at `axis`.
+ *
+ * - errors: `ShapeMismatch` where there are fewer axes than that
+ */
 export const expandDims = (x: Value, axis = 0): Result.Result<Value, ShapeMismatch> => {
   const shape = shapeOf(x)
   const at = forwards(axis, shape.length + 1)
@@ -122,7 +130,11 @@ export const transpose = (x: Value, permutation?: ReadonlyArray<number>): Result
     : refuse("transpose", `one with the axes ${shown(permutation ?? [])}`, x)
 }
 
-/** The same with two axes exchanged. */
+/**
+ * The same with two axes exchanged.
+ *
+ * - errors: `ShapeMismatch` where one of the axes is not there
+ */
 export const swapAxes = (x: Value, a: number, b: number): Result.Result<Value, ShapeMismatch> => {
   const { length } = shapeOf(x)
   if (!isAxis(a, length) || !isAxis(b, length)) return refuse("swapAxes", `one with the axes ${shown([a, b])}`, x)
@@ -176,7 +188,11 @@ export const slice = (x: Value, begin: Shape, size: Shape): Result.Result<Value,
     : refuse("slice", `one that holds ${shown(size)} from ${shown(begin)} on`, x)
 }
 
-/** The part at one place of an axis, without that axis. */
+/**
+ * The part at one place of an axis, without that axis.
+ *
+ * - errors: `ShapeMismatch` where the axis or the place is not there
+ */
 export const index = (x: Value, at: number, axis = 0): Result.Result<Value, ShapeMismatch> => {
   const shape = shapeOf(x)
   const along = forwards(axis, shape.length)
@@ -198,7 +214,11 @@ export const index = (x: Value, at: number, axis = 0): Result.Result<Value, Shap
   )
 }
 
-/** Pieces along an axis: so many equal ones, or of these sizes. */
+/**
+ * Pieces along an axis: so many equal ones, or of these sizes.
+ *
+ * - errors: `ShapeMismatch` where the axis is not there, or the sizes do not add up to its own
+ */
 export const split = (
   x: Value,
   pieces: number | ReadonlyArray<number>,
@@ -225,7 +245,11 @@ export const split = (
   )
 }
 
-/** Pieces along an axis of `ceil(size / count)` each, the last one of what is left. */
+/**
+ * Pieces along an axis of `ceil(size / count)` each, the last one of what is left.
+ *
+ * - errors: `ShapeMismatch` where the axis is not there, or the count is not whole and above 0
+ */
 export const chunk = (x: Value, count: number, axis = 0): Result.Result<ReadonlyArray<Value>, ShapeMismatch> => {
   const shape = shapeOf(x)
   const all = shape[forwards(axis, shape.length)] ?? 0
@@ -236,7 +260,11 @@ export const chunk = (x: Value, count: number, axis = 0): Result.Result<Readonly
 
 // ---- more elements ------------------------------------------------------------------------------------------
 
-/** The same with repetitions of the whole along each axis. */
+/**
+ * The same with repetitions of the whole along each axis.
+ *
+ * - errors: `ShapeMismatch` where there is not one whole number, 0 or more, for each axis
+ */
 export const tile = (x: Value, repetitions: Shape): Result.Result<Value, ShapeMismatch> =>
   repetitions.length === shapeOf(x).length && repetitions.every((n) => Number.isInteger(n) && n >= 0)
     ? Result.succeed(

@@ -34,6 +34,7 @@ export type Operand = Value | number
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
+/** A quant tensor of these parts, which are taken as they are: `checked` says whether they fit. */
 export const make = (fields: Omit<QuantTensor, "_tag">): QuantTensor => ({ _tag: "QuantTensor", ...fields })
 
 /** What a quantizer answered, with what it says of itself. */
@@ -49,7 +50,10 @@ export interface IntegerFormat extends Pick<QuantTensor, "signed" | "training" |
   readonly bitWidth: number
 }
 
-/** Integers with one scale, from a value that lies on their grid and numbers, which become scalars; the caller owns all of it. */
+/**
+ * Integers with one scale, from a value that lies on their grid and numbers, which become scalars. The caller owns all tensors of the
+ * answer, and the value as before: disposing one of them leaves the other.
+ */
 export const fromNumbers = (value: tf.Tensor, { scale, zeroPoint, bitWidth, ...about }: IntegerFormat): QuantTensor =>
   make({
     value: same(value),
@@ -59,6 +63,7 @@ export const fromNumbers = (value: tf.Tensor, { scale, zeroPoint, bitWidth, ...a
     ...about
   })
 
+/** Whether something is a quant tensor. */
 export const isQuantTensor = (u: unknown): u is QuantTensor =>
   typeof u === "object" && u !== null && "_tag" in u && u._tag === "QuantTensor"
 

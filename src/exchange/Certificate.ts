@@ -79,7 +79,11 @@ export type CertifyError =
 const dialectOf = ({ opsetImport }: OnnxModel.Model): "QCDQ" | "QONNX" =>
   opsetImport.some(({ domain }) => domain === Qonnx.domain) ? "QONNX" : "QCDQ"
 
-/** In which dialect a file is written: QONNX has nodes of its own, which `OnnxEvaluator.layer` computes. */
+/**
+ * In which dialect a file is written: QONNX has nodes of its own, which `OnnxEvaluator.layer` computes.
+ *
+ * - errors: MalformedFile for what is no ONNX file
+ */
 export const dialect = (bytes: Uint8Array, file = "model.onnx"): Effect.Effect<"QCDQ" | "QONNX", MalformedFile> =>
   Effect.map(OnnxProto.decode(bytes, file), dialectOf)
 

@@ -34,7 +34,11 @@ const typeNames: Readonly<Record<number, string>> = {
 
 // ---- one file -----------------------------------------------------------------------------------------------
 
-/** Reads the bytes of a raw IDX file; the data is a view on `bytes`, not a copy. */
+/**
+ * Reads the bytes of a raw IDX file; the data is a view on `bytes`, not a copy.
+ *
+ * - errors: MalformedFile, which names the file: no IDX of bytes, or not as long as its header says
+ */
 export const parse = (file: string, bytes: Uint8Array): Result.Result<Idx, MalformedFile> => {
   const malformed = (reason: string): Result.Result<never, MalformedFile> =>
     Result.fail(new MalformedFile({ file, reason }))
@@ -75,7 +79,11 @@ const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toSt
 /** Gzip's own magic number. */
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b
 
-/** The unpacked bytes of a gzipped file; bytes that are not gzipped pass unchanged. */
+/**
+ * The unpacked bytes of a gzipped file; bytes that are not gzipped pass unchanged.
+ *
+ * - errors: MalformedFile for what begins as a gzipped file and cannot be unpacked
+ */
 export const gunzip = Effect.fn("Idx.gunzip")(function* (
   file: string,
   bytes: Uint8Array
@@ -94,7 +102,11 @@ export const gunzip = Effect.fn("Idx.gunzip")(function* (
   })
 })
 
-/** Unpacks if need be, then parses. */
+/**
+ * Unpacks if need be, then parses.
+ *
+ * - errors: MalformedFile as `gunzip` and `parse`
+ */
 export const read = Effect.fn("Idx.read")(function* (
   file: string,
   bytes: Uint8Array
@@ -104,7 +116,11 @@ export const read = Effect.fn("Idx.read")(function* (
 
 // ---- two files ----------------------------------------------------------------------------------------------
 
-/** Joins a file of images and a file of labels, when their counts agree and every label is a digit. */
+/**
+ * Joins a file of images and a file of labels, when their counts agree and every label is a digit.
+ *
+ * - errors: MalformedFile where counts differ, the shapes are none of images and labels, or a label is no digit
+ */
 export const pair = (images: Idx, labels: Idx): Result.Result<Dataset, MalformedFile> => {
   const malformed = (file: string, reason: string): Result.Result<never, MalformedFile> =>
     Result.fail(new MalformedFile({ file, reason }))

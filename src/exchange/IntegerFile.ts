@@ -355,7 +355,11 @@ const networkOf = ({ tensors, metadata }: Stored.Archive): Result.Result<Program
     }
   })
 
-/** The network of a file, checked. `file` is its name for messages. */
+/**
+ * The network of a file, checked. `file` is its name for messages.
+ *
+ * - errors: MalformedFile for what is no network of integers, is cut short, or does not fit together
+ */
 export const decode = (bytes: Uint8Array, file = "the file"): Result.Result<Program.IntegerNetwork, MalformedFile> =>
   Result.flatMap(Safetensors.decode(bytes, file), (archive) =>
     Result.mapError(networkOf(archive), (reason) => new MalformedFile({ file, reason }))

@@ -54,7 +54,11 @@ export const computed = ({ graph, constants }: Program, x: Floats, look: Look = 
   return { shape, data: Float32Array.from(data) }
 }
 
-/** The program of a file. */
+/**
+ * The program of a file.
+ *
+ * - errors: RuntimeFailed for bytes that are no ONNX file, or have nodes that are not known
+ */
 export const program = (bytes: Uint8Array): Effect.Effect<Program, RuntimeFailed> =>
   Effect.gen(function* () {
     const { graph } = yield* Effect.mapError(OnnxProto.decode(bytes), failed("load"))
@@ -67,7 +71,11 @@ export const program = (bytes: Uint8Array): Effect.Effect<Program, RuntimeFailed
     return { graph, constants }
   })
 
-/** What a program answers. */
+/**
+ * What a program answers.
+ *
+ * - errors: RuntimeFailed where an input does not fit
+ */
 export const run = (self: Program, x: Floats): Effect.Effect<Floats, RuntimeFailed> =>
   Effect.try({ try: () => computed(self, x), catch: failed("run") })
 

@@ -154,7 +154,11 @@ const readModel = (message: Message): OnnxModel.Model => {
   }
 }
 
-/** The model of bytes that `encode` wrote, or of others that keep to its messages; a MalformedFile where they do not. */
+/**
+ * The model of bytes that `encode` wrote, or of others that keep to its messages; a MalformedFile where they do not.
+ *
+ * - errors: MalformedFile, which names the file
+ */
 export const decode = (bytes: Uint8Array, file = "the ONNX model"): Effect.Effect<OnnxModel.Model, MalformedFile> =>
   Effect.try({
     try: () => readModel(Protobuf.decode("ModelProto", bytes)),

@@ -27,6 +27,7 @@ export interface Runtime {
   readonly open: (bytes: Uint8Array) => Effect.Effect<Session, RuntimeFailed, Scope.Scope>
 }
 
+/** The runtime for ONNX files that a program is given: `Effect.provide(OnnxRuntime.layer)`. */
 export class OnnxRuntime extends Context.Service<OnnxRuntime, Runtime>()("breve/exchange/OnnxRuntime") {}
 
 // ---- onnxruntime-web ----------------------------------------------------------------------------------------

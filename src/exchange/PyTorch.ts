@@ -155,6 +155,8 @@ const proxiesOf = (layer: Stateful): ReadonlyMap<string, QuantProxy> => new Map(
  * A state dict under the names of a layer and in its layouts, for `State.load`. What nothing takes keeps its name, so that the load
  * reports it; the counters of batch normalization are left behind.
  *
+ * - errors: ShapeMismatch, which names the tensor, where one has another shape than the layer wants
+ *
  * @category PyTorch
  * @since 0.3.0
  */
@@ -189,6 +191,8 @@ export const fromStateDict = (layer: Stateful, tensors: Stored.Tensors): Result.
 /**
  * Loads a state dict of PyTorch as `State.load` does; by default with the policy `"float"`, which adopts a float network: only what
  * quantizers learn may be missing.
+ *
+ * - errors: as `State.load`; ShapeMismatch as `fromStateDict`
  *
  * @category PyTorch
  * @since 0.3.0

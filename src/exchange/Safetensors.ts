@@ -171,6 +171,8 @@ const archiveOf = (bytes: Uint8Array): Result.Result<Stored.Archive, string> =>
 /**
  * The tensors and texts of a file, with the bytes that are there. `file` is its name for messages.
  *
+ * - errors: MalformedFile: cut short, a header that is none, or tensors that overlap or lie outside
+ *
  * @category reading
  * @since 0.3.0
  */
@@ -187,6 +189,8 @@ export interface Read {
  * The tensors of a file, which live in the surrounding Scope. 16-bit floats and F64 become float32, integers int32, see
  * `Stored.toTensor`.
  *
+ * - errors: MalformedFile as `decode`; UnreadableValues for integers that int32 does not hold
+ *
  * @category reading
  * @since 0.3.0
  */
@@ -200,6 +204,8 @@ export const read = Effect.fn("Safetensors.read")(function* (
 
 /**
  * The bytes of a file with these tensors, which stay the caller's; what cannot be written is a typed failure.
+ *
+ * - errors: InvalidOptions for names, or tensors, that a file cannot have
  *
  * @category writing
  * @since 0.3.0

@@ -92,6 +92,8 @@ const archiveOf = (text: string): Result.Result<Stored.Archive, string> =>
 /**
  * The tensors and texts of a text. A decimal that is not a float32 is rounded to the nearest one. `file` is its name for messages.
  *
+ * - errors: MalformedFile, which says where in the text it is wrong
+ *
  * @category reading
  * @since 0.3.0
  */
@@ -106,6 +108,8 @@ export interface Read {
 
 /**
  * The tensors of a text, which live in the surrounding Scope.
+ *
+ * - errors: MalformedFile as `decode`; UnreadableValues for integers that int32 does not hold
  *
  * @category reading
  * @since 0.3.0

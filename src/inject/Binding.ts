@@ -132,6 +132,7 @@ export interface OrElse<out N extends string, out T> {
   readonly name: N
   readonly value: T
 }
+/** An argument with its default, for the names of a value function. */
 export const orElse = <const N extends string, T>(name: N, value: T): OrElse<N, T> => Object.freeze({ name, value })
 
 type Names = ReadonlyArray<string | OrElse<string, unknown>>

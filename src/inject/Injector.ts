@@ -112,6 +112,7 @@ export const make: {
   return fromLayers(name, [{ name, attributes: Object.freeze(attributes) }], { ...attributes }, undefined)
 }
 
+/** Whether something is an injector. */
 export const isInjector = (u: unknown): u is Any => isSource(u) && "layers" in u
 
 // ---- operations: new injectors from old ones ----------------------------------------------------------------

@@ -182,6 +182,8 @@ export const mermaid = (source: Layered, root?: string): string => {
 /**
  * What one real resolution of `name` did: each attribute that was looked at, what stood behind it, what a value function or
  * a branch turned out to be, and what it was given. Components are built, so it needs what `resolve` needs.
+ *
+ * - errors: those of a resolution: MissingDependency, CircularDependency, ConstructionFailed, InvalidDependency
  */
 export const explain = (
   source: Layered,

@@ -33,6 +33,9 @@ type Known<P, K> = K extends keyof P ? K : keyof P & string
  * Builds one attribute and what it needs, anew at each run; each attribute once per run, only what is looked at.
  *
  * A missing, misspelt or wrongly typed attribute does not compile; what only an open branch can need is in the error type.
+ *
+ * - errors: CircularDependency, ConstructionFailed, InvalidDependency; MissingDependency where an open branch needs a name;
+ *   those of its constructors
  */
 export const resolve: {
   <const K extends string>(
@@ -46,7 +49,11 @@ export const resolve: {
   ): Effect.Effect<Lazy<Resolved<P, K>>, Always | Lazy<MaybeMissing<P, K> | ErrorOf<P, K>>, Lazy<EnvOf<P, K>>>
 } = dual(2, (self: Any, name: string) => resolution(self, [name], {}, (root) => contentOf(root, name)))
 
-/** Builds several attributes in one resolution: what they share is built once. */
+/**
+ * Builds several attributes in one resolution: what they share is built once.
+ *
+ * - errors: as `resolve`
+ */
 export const resolveAll: {
   <const K extends string>(
     names: ReadonlyArray<K>
@@ -74,6 +81,7 @@ export interface Recipe<out A, in Given, out E, out R> {
   readonly injector: string
   readonly run: (given: Given) => Effect.Effect<A, E, R>
 }
+/** The recipe of an attribute: `recipe("tensorQuant")` of an injector that still lacks a name is a function of it. */
 export const recipe: {
   <const K extends string>(
     name: K
@@ -99,7 +107,11 @@ export const recipe: {
   run: (given: Attributes) => resolution(self, [name], given, (root) => contentOf(root, name))
 }))
 
-/** For names that only the running program knows: nothing is checked by the compiler. */
+/**
+ * For names that only the running program knows: nothing is checked by the compiler.
+ *
+ * - errors: MissingDependency with the nearest name; CircularDependency, ConstructionFailed, InvalidDependency
+ */
 export const resolveUnknown = (
   self: Any,
   names: ReadonlyArray<string>,

@@ -88,6 +88,7 @@ export const prepare = (states: States, mode: Mode): States =>
     ])
   )
 
+/** The state of a cell; that states lack it is a defect. */
 export const stateOf = (states: States, cell: Cell.Cell): Cell.Living => {
   const state = states.get(cell)
   if (state === undefined) throw new Error("a layer was applied to states that were read from another one")
@@ -249,7 +250,11 @@ export const located = <A>(name: string, f: () => A): A => {
   }
 }
 
-/** Computes with layers: that a quantizer misses an input or gets another shape is a failure, whatever else is thrown a defect. */
+/**
+ * Computes with layers: that a quantizer misses an input or gets another shape is a failure, whatever else is thrown a defect.
+ *
+ * - errors: InputError, with the layer that it arose in
+ */
 export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
   Effect.suspend(() => {
     try {
@@ -259,14 +264,23 @@ export const attempt = <A>(f: () => A): Effect.Effect<A, InputError> =>
     }
   })
 
-/** Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose. */
+/**
+ * Runs the layer: reads its cells, computes, writes their memory back. The answer is the caller's to dispose.
+ *
+ * - errors: InputError: MissingInput, ShapeMismatch, ScaleMismatch, FormatMismatch, UnsupportedZeroPoint, InvalidOptions; all
+ *   name the layer
+ */
 export const forward = <In, Out extends Values>(
   layer: Layer<In, Out>,
   x: In,
   mode: Mode = evaluation
 ): Effect.Effect<Out, InputError> => attempt(() => run(layer, mode, (states) => layer.apply(states, x, mode)))
 
-/** The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`. */
+/**
+ * The scale that a proxy has at present, as a scalar or tensor of the caller's: what evaluation would use for `x`.
+ *
+ * - errors: InputError where the quantizer cannot take `x`
+ */
 export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tensor, InputError> =>
   attempt(() => {
     const { quantizer, parameters, memory } = LeasedRef.current(proxy.cell)
@@ -276,7 +290,11 @@ export const scaleOf = (proxy: QuantProxy, x: tf.Tensor): Effect.Effect<tf.Tenso
     return tf.tidy(() => quantizer.apply({ parameters, memory, training: false }, x)[0].scale.clone())
   })
 
-/** Fails unless the proxy's declaration says whether its values are signed. */
+/**
+ * Fails unless the proxy's declaration says whether its values are signed.
+ *
+ * - errors: UnknownSign, which names the declaration
+ */
 export const requireSign = (proxy: QuantProxy): Effect.Effect<void, UnknownSign> =>
   Effect.suspend(() =>
     LeasedRef.current(proxy.cell).signed === undefined

@@ -18,7 +18,9 @@ export interface Mode {
   /** told of what each quantizer that is left out gets: for whoever observes a model in floats */
   readonly watch?: ((proxy: QuantProxy, x: tf.Tensor) => void) | undefined
 }
+/** As a trained model is used: statistics and memory stay as they are. */
 export const evaluation: Mode = { training: false }
+/** As a model learns: statistics are collected. */
 export const training: Mode = { training: true }
 
 /** The slots of what a layer learns. */

@@ -39,6 +39,7 @@ export interface Composed<In = Value, Out extends Values = Value> extends Layer<
   readonly over: (layers: Readonly<Record<string, Stateful>>) => Composed<In, Out>
 }
 
+/** Whether a layer is a model of other layers. */
 export const isComposed = (layer: Stateful): layer is Composed =>
   "layers" in layer && "over" in layer && typeof layer.over === "function"
 

@@ -22,7 +22,11 @@ import * as Thread from "./Thread.ts"
 export type InnerSlot = "softmaxInput" | "attnOutputWeights" | "qScaled" | "kTransposed" | "v"
 export type InnerQuants = { readonly [N in InnerSlot as `${N}Quant`]: QuantProxy | undefined }
 
-/** Their proxies: 8 bits, unsigned for the weights; none for the scores unless it is given. */
+/**
+ * Their proxies: 8 bits, unsigned for the weights; none for the scores unless it is given.
+ *
+ * - errors: those of a resolution
+ */
 export const innerQuants = (
   options: Slots.Given<InnerSlot>,
   module: TrackedModule

@@ -137,6 +137,9 @@ const valuesOf = (matches: ReadonlyArray<Match>, state: Given): ReadonlyArray<St
  * Loads a state by name. The layer's own values are copied, every quantizer is resolved anew for the new weights, then what the
  * state has of the quantizers' own is copied over it: a learned value that is loaded counts as learned. What layers share takes
  * the state under any of its names, else the first. On any failure nothing has changed.
+ *
+ * - errors: MissingKeys and UnexpectedKeys by the policy, with the nearest names; ShapeMismatch; those of a resolution;
+ *   nothing is loaded then
  */
 export const load = Effect.fn("State.load")(function* (
   layer: Stateful,
@@ -185,5 +188,9 @@ const checkedLoad = (
     return { adopted, missing, unexpected }
   })
 
-/** Replaces some of a layer's own parameters and lets its quantizers begin anew, as a load does. */
+/**
+ * Replaces some of a layer's own parameters and lets its quantizers begin anew, as a load does.
+ *
+ * - errors: as `load`
+ */
 export const assign = Effect.fn("State.assign")((layer: Stateful, state: Given) => load(layer, state, "report"))

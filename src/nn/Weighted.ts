@@ -175,7 +175,11 @@ const given = (
   options: { readonly [Name in "seed" | "initialBound" | "hasBias"]?: Erased[Name] | undefined }
 ): Erased => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** Makes a layer with a weight; it lives in the surrounding Scope. */
+/**
+ * Makes a layer with a weight; it lives in the surrounding Scope.
+ *
+ * - errors: InvalidOptions for options that cannot be; those of a resolution
+ */
 export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Layer.BuildError, Scope.Scope> =>
   Effect.gen(function* () {
     const wrong = shape.check?.() ?? misbound(shape.kind, options.initialBound)
@@ -263,6 +267,8 @@ export const make = (shape: Shape, options: Erased): Effect.Effect<Weighted, Lay
 /**
  * The weight as the layer uses it, quantized; the answer is the caller's to dispose. A layer without a weight quantizer has none: a
  * defect. A quantizer that depends on the format of the layer's input, as one that is aware of its accumulator, needs `input`.
+ *
+ * - errors: UnknownSign; MissingInput where the quantizer needs `input`
  */
 export const quantWeight = (
   layer: Weighted,
@@ -293,7 +299,11 @@ export const quantWeight = (
     ).pipe(Effect.map((y) => y as QuantTensor.QuantTensor))
   })
 
-/** The scale of the layer's weight, as evaluation uses it; the answer is the caller's to dispose. */
+/**
+ * The scale of the layer's weight, as evaluation uses it; the answer is the caller's to dispose.
+ *
+ * - errors: as `quantWeight`
+ */
 export const scale = (layer: Weighted): Effect.Effect<tf.Tensor, UnknownSign | Layer.InputError> =>
   Effect.map(quantWeight(layer), (quantized) => {
     const { scale } = quantized

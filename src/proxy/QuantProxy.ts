@@ -30,6 +30,7 @@ export interface QuantProxy {
   readonly modules: MutableRef.MutableRef<ReadonlyArray<TrackedModule>>
 }
 
+/** Whether something is a living quantizer. */
 export const isQuantProxy = (u: unknown): u is QuantProxy =>
   typeof u === "object" && u !== null && "_tag" in u && u._tag === "QuantProxy"
 
@@ -72,7 +73,11 @@ const resolved = (
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
-/** The proxy of one slot that several layers share; it lives in the surrounding Scope. */
+/**
+ * The proxy of one slot that several layers share; it lives in the surrounding Scope.
+ *
+ * - errors: those of a resolution
+ */
 export const ofModules = Effect.fn("QuantProxy.ofModules")(function* (
   slot: Slot,
   injector: Injector.Any,
@@ -83,7 +88,11 @@ export const ofModules = Effect.fn("QuantProxy.ofModules")(function* (
   return proxy
 })
 
-/** The proxy of one slot of a layer; it lives in the surrounding Scope. */
+/**
+ * The proxy of one slot of a layer; it lives in the surrounding Scope.
+ *
+ * - errors: those of a resolution
+ */
 export const make = (
   slot: Slot,
   injector: Injector.Any,
@@ -92,14 +101,22 @@ export const make = (
 
 // ---- operations ---------------------------------------------------------------------------------------------
 
-/** Resolves anew, for parameters to come, without swapping yet, so that several proxies can be swapped together. */
+/**
+ * Resolves anew, for parameters to come, without swapping yet, so that several proxies can be swapped together.
+ *
+ * - errors: those of a resolution
+ */
 export const stage = (
   self: QuantProxy,
   candidates: Cell.Candidates = noCandidates
 ): Effect.Effect<LeasedRef.Staged<Cell.Living>, ResolutionError, Scope.Scope> =>
   LeasedRef.stage(Effect.suspend(() => resolved(self.slot, self.injector, MutableRef.get(self.modules), candidates)))
 
-/** Rebuilds the quantizer from its declaration and the present weights; learned state begins anew. */
+/**
+ * Rebuilds the quantizer from its declaration and the present weights; learned state begins anew.
+ *
+ * - errors: those of a resolution; the old quantizer stays then
+ */
 export const reload = Effect.fn("QuantProxy.reload")(
   (self: QuantProxy): Effect.Effect<void, ResolutionError> =>
     LeasedRef.reload(
@@ -108,7 +125,11 @@ export const reload = Effect.fn("QuantProxy.reload")(
     )
 )
 
-/** Lets another layer share this proxy: the quantizer is rebuilt with all modules; on failure nothing changes. */
+/**
+ * Lets another layer share this proxy: the quantizer is rebuilt with all modules; on failure nothing changes.
+ *
+ * - errors: those of a resolution
+ */
 export const addModule = Effect.fn("QuantProxy.addModule")(
   (self: QuantProxy, module: TrackedModule): Effect.Effect<void, ResolutionError> =>
     Effect.scoped(

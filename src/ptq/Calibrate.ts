@@ -38,6 +38,7 @@ export interface Observation {
   readonly quantizers: Readonly<Record<string, Observed>>
 }
 
+/** No batch was observed. */
 export const nothing: Observation = { batches: 0, quantizers: {} }
 
 const activation = new Set(Layer.activationSlots)

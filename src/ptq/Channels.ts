@@ -19,6 +19,7 @@ export type Channelled = Extract<
   { readonly op: "linear" | "conv" | "convTranspose" | "scaleBias" | "batchNorm" | "layerNorm" }
 >
 
+/** Whether a layer has a weight whose channels can be scaled. */
 export const isChannelled = (form: Form | undefined): form is Channelled => {
   switch (form?.op) {
     case "linear":

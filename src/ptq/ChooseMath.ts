@@ -14,6 +14,7 @@ export interface Option {
 export type Items = ReadonlyArray<ReadonlyArray<Option>>
 export type Choice = ReadonlyArray<number>
 
+/** What a choice costs and loses, summed over the items. */
 export const total = (items: Items, choice: Choice): Option =>
   items.reduce<Option>(
     ({ cost, loss }, options, i) => {

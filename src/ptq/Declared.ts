@@ -11,6 +11,7 @@ import { InvalidRecipe } from "../tensor/StepErrors.ts"
 
 const Literal = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
 
+/** The fields of a quantizer as a file has it, for schemas that have more. */
 export const fields = {
   /** an entry of the catalogue, or `null` for none */
   quantizer: Schema.NullOr(Schema.NonEmptyString),

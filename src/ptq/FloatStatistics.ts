@@ -28,6 +28,7 @@ export interface Counted {
   readonly keys: Readonly<Record<number, number>>
 }
 
+/** Nothing was counted. */
 export const none: Counted = {
   count: 0,
   min: Number.POSITIVE_INFINITY,
@@ -62,7 +63,9 @@ export const counted = (before: Counted, values: Float32Array): Counted => {
   return { count: before.count + values.length, min, max, sum, squares, keys }
 }
 
+/** The mean; of nothing NaN. */
 export const mean = ({ count, sum }: Counted): number => sum / count
+/** The standard deviation, of all values that were counted. */
 export const deviation = (all: Counted): number => Math.sqrt(Math.max(0, all.squares / all.count - mean(all) ** 2))
 
 /** The value below which so many percent of all lie, no farther than the ends. */
@@ -157,6 +160,7 @@ export const measure = <E = never, R = never>(
 
 // ---- as a table ---------------------------------------------------------------------------------------------
 
+/** The heads of the columns of `cells`. */
 export const headers: ReadonlyArray<string> = [
   "layer",
   "of",
@@ -171,6 +175,7 @@ export const headers: ReadonlyArray<string> = [
 
 const short = (x: number): string => `${Number(x.toPrecision(3))}`
 
+/** The rows as texts, for a table. */
 export const cells = ({ rows }: Statistics): ReadonlyArray<ReadonlyArray<string>> =>
   rows.map(({ layer, of, counted: all }) => [
     layer,

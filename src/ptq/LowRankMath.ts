@@ -39,6 +39,7 @@ export const restOf = (a: Matrix.Matrix, { down, up }: Branch): Matrix.Matrix =>
   return { ...a, data: a.data.map((value, i) => value - (product.data[i] as number)) }
 }
 
+/** `a - b`. */
 export const difference = (a: Matrix.Matrix, b: Matrix.Matrix): Matrix.Matrix => ({
   ...a,
   data: a.data.map((value, i) => value - (b.data[i] as number))

@@ -12,27 +12,33 @@ export interface Matrix {
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
+/** Zeros. */
 export const zeros = (rows: number, columns: number): Matrix => ({
   rows,
   columns,
   data: new Float64Array(rows * columns)
 })
 
+/** A matrix of these values, row after row, which are copied. */
 export const make = (rows: number, columns: number, values: ArrayLike<number>): Matrix => ({
   rows,
   columns,
   data: Float64Array.from(values)
 })
 
+/** A matrix of its own with the same elements. */
 export const copy = ({ rows, columns, data }: Matrix): Matrix => ({ rows, columns, data: data.slice() })
 
 // ---- operations ---------------------------------------------------------------------------------------------
 
+/** An element, its place counted from 0. */
 export const at = ({ columns, data }: Matrix, row: number, column: number): number =>
   data[row * columns + column] as number
 
+/** A row, sharing the memory of the matrix. */
 export const row = ({ columns, data }: Matrix, i: number): Float64Array => data.subarray(i * columns, (i + 1) * columns)
 
+/** Rows as columns. */
 export const transpose = (a: Matrix): Matrix => {
   const t = zeros(a.columns, a.rows)
   for (let i = 0; i < a.rows; i++)
@@ -40,6 +46,7 @@ export const transpose = (a: Matrix): Matrix => {
   return t
 }
 
+/** The elements of the diagonal, copied. */
 export const diagonal = (a: Matrix): Float64Array => Float64Array.from({ length: a.rows }, (_, i) => at(a, i, i))
 
 /** As `permuted`, in the matrix itself: rows go round their cycles, then the elements of each row. */

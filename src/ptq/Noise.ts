@@ -16,6 +16,7 @@ export interface Noise {
   readonly noise: number
 }
 
+/** Nothing was compared. */
 export const none: Noise = { signal: 0, noise: 0 }
 
 const isOne = (y: Layer.Values): y is Layer.Value => y instanceof tf.Tensor || QuantTensor.isQuantTensor(y)
@@ -45,6 +46,7 @@ export const added = (before: Noise, float: Layer.Values, quantized: Layer.Value
  */
 export const decibels = ({ signal, noise }: Noise): number => 10 * Math.log10(signal / noise)
 
+/** Whether both sums are finite, so that there is something to tell. */
 export const isKnown = ({ signal, noise }: Noise): boolean => Number.isFinite(signal) && Number.isFinite(noise)
 
 /** Decibels as a text: one digit behind the point. */

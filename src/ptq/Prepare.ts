@@ -55,7 +55,11 @@ const inputOf = (example: Example): tf.Tensor => {
   return tf.tensor(Random.uniform(Random.make(1), count, -1.5, 1.5), [...example])
 }
 
-/** Runs the float network once and looks at its calls, within a `tf.tidy`. */
+/**
+ * Runs the float network once and looks at its calls, within a `tf.tidy`.
+ *
+ * - errors: InputError where the example does not fit the model
+ */
 export const looking = <A>(
   model: Ptq.Model,
   example: Example,
@@ -117,7 +121,11 @@ export type Weights = Ptq.Overlay
 export const numbersOf = (weights: Weights, own: Cell.Cell, name: string): Ptq.Host | undefined =>
   weights.get(own)?.[name]
 
-/** The numbers of layers. */
+/**
+ * The numbers of layers.
+ *
+ * - errors: NonFiniteWeights, which names the layer
+ */
 export const weightsOf = (
   layers: ReadonlyArray<{ readonly name: string; readonly own: Cell.Cell }>,
   step: string
@@ -144,6 +152,8 @@ export const weightsOf = (
 /**
  * The same model with other parameters, in the surrounding Scope. The quantizers of the layers that change begin anew, or all of them
  * where values that run through are other ones, too.
+ *
+ * - errors: those of a resolution, where a quantizer that begins anew does not resolve
  */
 export const rewritten = <M extends Layer.Stateful>(
   model: M,
@@ -162,7 +172,11 @@ export const rewritten = <M extends Layer.Stateful>(
   )
 }
 
-/** A layer that multiplies each channel with a factor. */
+/**
+ * A layer that multiplies each channel with a factor.
+ *
+ * - errors: those of a layer that is made: BuildError
+ */
 export const scaling = (factors: Float32Array): Effect.Effect<Layer.Layer, Layer.BuildError, Scope.Scope> =>
   Effect.tap(Normalization.quantScaleBias({ channels: factors.length, weightQuant: null, hasBias: false }), ({ own }) =>
     Effect.sync(() => Cell.commit(own, { parameters: { weight: tf.tensor1d(factors) }, memory: {} }))

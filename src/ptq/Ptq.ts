@@ -78,6 +78,7 @@ export interface Reporting {
   readonly report?: ((event: Event) => Effect.Effect<void>) | undefined
 }
 
+/** Tells an event to whoever wants to know. */
 export const told = ({ report }: Reporting, event: Event): Effect.Effect<void> =>
   report === undefined ? Effect.void : report(event)
 
@@ -98,6 +99,8 @@ export const inputOf = (batch: Batch): tf.Tensor => (typeof batch === "function"
 /**
  * One pass over the batches: each is asked for when the one before is done, so that nothing piles up, and between two of them a pass can
  * be interrupted. Answers how many there were; none is a failure.
+ *
+ * - errors: NoCalibrationData where there are no batches; those of the stream and of `seen`
  */
 export const passed = <E, R, E2, R2>(
   batches: Batches<E, R>,
@@ -253,7 +256,11 @@ export const hostOf = (parameters: Tree.Parameters, name: string): Host | undefi
   return tensor === undefined ? undefined : { shape: tensor.shape, data: Float32Array.from(tensor.dataSync()) }
 }
 
-/** The layer of a name. */
+/**
+ * The layer of a name.
+ *
+ * - errors: UnknownLayer with the nearest name
+ */
 export const find = (model: Layer.Stateful, name: string, step: string): Effect.Effect<Named, UnknownLayer> => {
   const layers = weighted(model)
   const found = layers.find((one) => one.name === name)

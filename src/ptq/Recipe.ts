@@ -74,7 +74,11 @@ const decoded = Schema.decodeUnknownResult(Recipe, { onExcessProperty: "error" }
 const nameIn = (value: unknown, file: string): string =>
   typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" ? value.name : file
 
-/** A recipe from plain data; what it names has to exist, apart from the model. */
+/**
+ * A recipe from plain data; what it names has to exist, apart from the model.
+ *
+ * - errors: InvalidRecipe, with the place in it and the nearest name
+ */
 export const fromJson = (value: unknown, file = "(unnamed)"): Effect.Effect<Recipe, InvalidRecipe> =>
   Effect.gen(function* () {
     const name = nameIn(value, file)
@@ -85,7 +89,11 @@ export const fromJson = (value: unknown, file = "(unnamed)"): Effect.Effect<Reci
     return wrong === undefined ? recipe : yield* wrong
   })
 
-/** A recipe from a text of JSON. */
+/**
+ * A recipe from a text of JSON.
+ *
+ * - errors: InvalidRecipe for what is no JSON, and as `fromJson`
+ */
 export const decode = (text: string, file = "(unnamed)"): Effect.Effect<Recipe, InvalidRecipe> =>
   Effect.flatMap(
     Effect.try({
@@ -187,6 +195,8 @@ const settling =
 
 /**
  * The steps of a recipe for a model, in order, for whoever wants to look at the model between them. The first puts the quantizers in.
+ *
+ * - errors: InvalidRecipe where a pattern fits nothing in the model, or a step is none
  *
  * @category recipes
  * @since 0.4.0

@@ -17,6 +17,7 @@ const perChannel = (bitWidth: number) =>
 
 const weights = (bitWidth: number): Recipe["quantizers"][number] => ({ match: "*weightQuant", ...perChannel(bitWidth) })
 
+/** The recipes by name. */
 export const all: Readonly<Record<string, Recipe>> = {
   int8: {
     name: "int8",
@@ -84,9 +85,14 @@ export const all: Readonly<Record<string, Recipe>> = {
   }
 }
 
+/** Their names. */
 export const names: ReadonlyArray<string> = Object.keys(all)
 
-/** The recipe of a name. */
+/**
+ * The recipe of a name.
+ *
+ * - errors: InvalidRecipe with the nearest name
+ */
 export const find = (name: string): Effect.Effect<Recipe, InvalidRecipe> => {
   const found = Object.hasOwn(all, name) ? all[name] : undefined
   if (found !== undefined) return Effect.succeed(found)

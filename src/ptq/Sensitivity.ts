@@ -208,6 +208,7 @@ export const measure = <E = never, R = never>(
 
 // ---- as a table ---------------------------------------------------------------------------------------------
 
+/** The heads of the columns of `cells`. */
 export const headers: ReadonlyArray<string> = [
   "layer",
   "kind",

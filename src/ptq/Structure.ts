@@ -34,11 +34,16 @@ const step = "Structure"
 
 // ---- texts --------------------------------------------------------------------------------------------------
 
+/** The text of a structure. */
 export const encode = (structure: Structure): string => JSON.stringify(structure)
 
 const decoded = Schema.decodeUnknownResult(Structure, { onExcessProperty: "error" })
 
-/** A structure from a text of JSON; what it names has to be in the catalogue. */
+/**
+ * A structure from a text of JSON; what it names has to be in the catalogue.
+ *
+ * - errors: MalformedFile, which names the file
+ */
 export const decode = (text: string, file = "(unnamed)"): Effect.Effect<Structure, MalformedFile> =>
   Effect.gen(function* () {
     const wrong = (reason: string): MalformedFile =>
@@ -198,6 +203,8 @@ export const rebuilt =
 /**
  * The structure of what steps have made of a model, given the changes that they told of: with the shapes of parameters, which no step
  * tells.
+ *
+ * - errors: as `rebuilt`
  */
 export const between = (before: Ptq.Model, told: Structure, after: Ptq.Model): Effect.Effect<Structure, RebuildError> =>
   Effect.scoped(Effect.map(rebuilt(told)(before), (blank) => [...told, ...reshaped(blank, after)]))

@@ -48,8 +48,10 @@ export interface Archive {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** Whether something is the name of an element type. */
 export const isDtype = (u: unknown): u is Dtype => typeof u === "string" && Object.hasOwn(byteSizes, u)
 
+/** How many elements a shape has. */
 export const sizeOf = (shape: ReadonlyArray<number>): number => shape.reduce((product, d) => product * d, 1)
 
 /** Whether there are as many bytes as shape and type say. */
@@ -137,6 +139,8 @@ const largest = 2 ** 31
 /**
  * The tensor of these bytes, which is the caller's to dispose: F32, F16, BF16 and F64 become float32 (F64 rounded to the nearest),
  * BOOL becomes bool (whatever is not 0 is true), integers become int32, and fail where one of them does not fit.
+ *
+ * - errors: UnreadableValues, under this name, for integers that int32 does not hold
  */
 export const toTensor = (stored: Stored, name = "a tensor"): Result.Result<tf.Tensor, UnreadableValues> => {
   const { dtype, data } = stored
@@ -158,7 +162,11 @@ export const toTensor = (stored: Stored, name = "a tensor"): Result.Result<tf.Te
   return Result.succeed(tf.tensor(Int32Array.from(values), shape, "int32"))
 }
 
-/** All tensors of a record, which live in the surrounding Scope. */
+/**
+ * All tensors of a record, which live in the surrounding Scope.
+ *
+ * - errors: UnreadableValues, which names the tensor
+ */
 export const tensors = (
   stored: Tensors
 ): Effect.Effect<Readonly<Record<string, tf.Tensor>>, UnreadableValues, Scope.Scope> =>

@@ -99,6 +99,8 @@ export interface StreamOptions {
 /**
  * All samples of a source once, as batches.
  *
+ * - errors: InvalidOptions for a batch size that is not whole and above 0
+ *
  * @category streams
  * @since 0.3.0
  */

@@ -177,6 +177,8 @@ const stateOf = ({ steps, slots }: Checkpoint["optimizer"]): Optimizer.State => 
  * Puts a training where the checkpoint was taken; the model is one that was made in the same way, the optimiser of the same kind.
  * Everything is checked first: a failure changes nothing.
  *
+ * - errors: InvalidCheckpoint, which names the part that does not fit
+ *
  * @category checkpoints
  * @since 0.3.0
  */

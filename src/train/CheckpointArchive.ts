@@ -117,6 +117,8 @@ const slotsOf = (
 /**
  * The checkpoint of an archive. One that is not a checkpoint's, or lacks some of it, is a typed failure.
  *
+ * - errors: InvalidCheckpoint, which names the part
+ *
  * @category archives
  * @since 0.3.0
  */

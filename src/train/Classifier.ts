@@ -45,7 +45,11 @@ export interface Options {
   readonly onStep: (done: number, total: number, loss: number) => Effect.Effect<void>
 }
 
-/** Trains for some epochs; answers with the milliseconds of a step (median). Can be interrupted between steps. */
+/**
+ * Trains for some epochs; answers with the milliseconds of a step (median). Can be interrupted between steps.
+ *
+ * - errors: those of `Train.run`
+ */
 export const fit = Effect.fn("Classifier.fit")(function* (model: Layer.Layer, images: Images, options: Options) {
   const { epochs, batchSize, optimizer, random, onStep } = options
   const from = source(images)
@@ -63,7 +67,11 @@ export const fit = Effect.fn("Classifier.fit")(function* (model: Layer.Layer, im
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 })
 
-/** Runs some batches in training mode without learning, so that activation quantizers see what they scale. */
+/**
+ * Runs some batches in training mode without learning, so that activation quantizers see what they scale.
+ *
+ * - errors: InputError of the model
+ */
 export const calibrate = Effect.fn("Classifier.calibrate")(function* (
   model: Layer.Layer,
   images: Images,
@@ -83,7 +91,11 @@ export const calibrate = Effect.fn("Classifier.calibrate")(function* (
   }
 })
 
-/** The share of images, in percent, whose largest output is that of their label. */
+/**
+ * The share of images, in percent, whose largest output is that of their label.
+ *
+ * - errors: InputError of the model
+ */
 export const accuracy = Effect.fn("Classifier.accuracy")(function* (
   model: Layer.Layer,
   images: Images,

@@ -83,6 +83,8 @@ const sums = (
 /**
  * The metrics of a model over all samples of some batches, in evaluation. Of no samples they are NaN.
  *
+ * - errors: InputError of the model; those of the stream
+ *
  * @category judging
  * @since 0.3.0
  */

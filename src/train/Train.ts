@@ -234,6 +234,9 @@ const begun = <E1, R1, E2, R2, E3, R3>(
  *
  * Every epoch is a span `Train.epoch`; steps, loss, learning rate and time of a step are metrics named `breve_train_…`.
  *
+ * - errors: TrainError: NonFiniteLoss, InvalidOptions, InvalidCheckpoint, InputError of the model; those of the streams and of
+ *   saving
+ *
  * @category training
  * @since 0.3.0
  */

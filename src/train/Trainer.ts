@@ -39,6 +39,8 @@ export type StepError = Layer.InputError | NonFiniteLoss | InvalidOptions
  * Begins training; the optimiser's state is disposed with the surrounding Scope. Options of the optimiser that cannot be, and
  * selections that fit no parameter, are refused.
  *
+ * - errors: InvalidOptions, which names the option
+ *
  * @category constructors
  * @since 0.2.0
  */
@@ -168,6 +170,8 @@ const taken = (self: Trainer, task: () => Task): Effect.Effect<number, StepError
  * One step on an input; answers with the loss. `loss` gets the model's output. If the loss or a new parameter is not finite, or the
  * learning rate of this step cannot be, nothing changes and the failure says where.
  *
+ * - errors: NonFiniteLoss, which says where; InvalidOptions; InputError of the model
+ *
  * @category steps
  * @since 0.2.0
  */
@@ -179,6 +183,8 @@ export const step = (
 
 /**
  * The same on a batch, whose tensors live as long as the step.
+ *
+ * - errors: as `step`
  *
  * @category steps
  * @since 0.3.0
