@@ -176,7 +176,13 @@ export const rules: ReadonlyArray<Rule> = [
       /Conv/.test(config.layer ?? "") &&
       config.resolved?.bias_quant?.requires_input_scale === true &&
       outputs.out?.zero_point?.data.some((z: number) => z !== 0) &&
-      actual.differing.every((path: string) => path === "out.zero_point" || path === "out.int")
+      actual.differing.every(
+        (path: string) =>
+          path === "out.zero_point" ||
+          path === "out.int" ||
+          // and a transposed convolution sums its inputs
+          (path === "out.bit_width" && /Transpose/.test(config.layer))
+      )
   },
   ...ofQuantizers,
   ...ofQuantTensors,
@@ -190,6 +196,36 @@ export const rules: ReadonlyArray<Rule> = [
       "Values of different scales cannot be added or joined as integers, in training as in evaluation: a typed failure names both. " +
       "The reference takes the mean of the scales in training, and fails only when the model is used.",
     matches: ({ config }, _, actual) => config.mode === "train" && actual.error === "ScaleMismatch"
+  },
+  {
+    id: "collections-end-between-steps",
+    reason:
+      "What was collected becomes the learned scale when the next training step is prepared. The inputs of a sum or concatenation share " +
+      "a quantizer, which the reference calls once for each: where the calls to collect end between them, it goes over to what it has " +
+      "learned in the midst of a step.",
+    matches: ({ config }, _, actual) => {
+      const { input_collect_stats_steps: steps = 300 } = config.kwargs ?? {}
+      return (
+        /^Quant(EltwiseAdd|Cat)$/.test(config.layer ?? "") &&
+        steps % 2 === 1 &&
+        actual.differing.every((path: string) => !path.startsWith("error"))
+      )
+    }
+  },
+  {
+    id: "an-image-covers-what-it-is-made-of",
+    reason:
+      "Where a factor does not give a whole number of elements, the last part of one is left out, and the elements of the larger image " +
+      "cover the whole of the smaller one, as in TensorFlow and in ONNX for given sizes. The reference steps by the factor and leaves " +
+      "out an edge of the image.",
+    matches: ({ config, inputs }) => {
+      const { scale_factor: factor } = config.args ?? {}
+      const factors = typeof factor === "number" ? [factor, factor] : (factor ?? [])
+      return (
+        /^QuantUpsampl/.test(config.layer ?? "") &&
+        factors.some((f: number, axis: number) => !Number.isInteger(f * inputs.x.shape[axis + 2]))
+      )
+    }
   },
   {
     id: "a-table-may-have-a-scale-per-row",

@@ -37,7 +37,8 @@ export const rules: ReadonlyArray<Rule> = [
       "Values of different scales are not added or concatenated, in training as in evaluation. The reference averages the scales " +
       "in training, so that the answer lies on no grid, and fails only when the trained network is evaluated.",
     matches: ({ inputs, outputs }, _, actual) =>
-      outputs.result?.is_valid === false &&
+      // or something else that differs, too, is what the reference complains of
+      (outputs.result?.is_valid === false || / are different$/.test(outputs.error?.message ?? "")) &&
       inputs.args?.some((x: any) => x.training === true) &&
       only(actual, "error.ScaleMismatch")
   },
@@ -49,23 +50,55 @@ export const rules: ReadonlyArray<Rule> = [
       "by a bit for a difference of unsigned ones.",
     matches: ({ config, inputs, outputs }, _, actual) => {
       const width = needed(config.op, inputs?.args ?? [])
-      return width !== undefined && width !== outputs.result?.bit_width?.data[0] && only(actual, "result.bit_width")
+      return (
+        width !== undefined &&
+        width !== outputs.result?.bit_width?.data[0] &&
+        // an answer beyond a width that is too narrow is not valid
+        only(actual, "result.bit_width", "result.is_valid", "result.int")
+      )
     }
+  },
+  {
+    id: "a-sum-holds-its-bias",
+    reason:
+      "The width of a sum of products and its bias holds both. The reference takes one bit more than the wider of them, which is too " +
+      "little where one is signed and the wider one is not.",
+    matches: ({ config, inputs, outputs }, _, actual) =>
+      /^(linear|conv)/.test(config.op ?? "") &&
+      inputs.args[2]?.bit_width !== undefined &&
+      new Set(inputs.args.map((x: any) => x.signed)).size > 1 &&
+      only(actual, "result.bit_width", ...(outputs.result?.is_valid === false ? ["result.is_valid", "result.int"] : []))
+  },
+  {
+    id: "what-leaves-the-grid-is-plain",
+    reason:
+      "A bound that is no value of the format makes plain values of those that reach it, and zeros that the format has not are padded " +
+      "with a zero-point of their own. The reference keeps the format, so that its answer is not valid. The values are the same.",
+    matches: ({ config, outputs }, _, actual) =>
+      /^(relu6?|ReLU module|hardtanh|pad)$/.test(config.op ?? "") &&
+      outputs.result?.is_valid === false &&
+      actual.differing.length > 0 &&
+      actual.differing.every((path: string) => path !== "result.value" && !path.endsWith(".value"))
   },
   {
     id: "a-transposed-convolution-sums-its-inputs",
     reason:
       "An output of a transposed convolution sums, for each input channel, as many products as taps of the kernel can meet inputs: the " +
       "product over the axes of ceil(size / stride). The reference adds these up over the axes and multiplies by the output channels.",
-    matches: ({ config }, _, actual) => /^conv_transpose/.test(config.op ?? "") && only(actual, "result.bit_width")
+    matches: ({ config }, _, actual) =>
+      (/^conv_transpose/.test(config.op ?? "") && only(actual, "result.bit_width")) ||
+      (/ConvTranspose/.test(config.layer ?? "") && only(actual, "out.bit_width"))
   },
   {
     id: "the-negative-of-a-value",
     reason:
       "Negation and magnitude are those of the value, also where integers have a zero-point. The reference takes them of the " +
       "integers and leaves the zero-point, so that -x + x is not 0.",
-    matches: ({ config, inputs, outputs }) =>
-      (config.op === "neg" || config.op === "abs") && outputs.result !== undefined && hasZeroPoint(inputs.args[0])
+    matches: ({ config, inputs, outputs }) => {
+      const of = config.op === "neg" || config.op === "abs" ? 0 : config.op === "sub" ? 1 : undefined
+      const isValue = outputs.result !== undefined || /not valid/.test(outputs.error?.message ?? "")
+      return of !== undefined && isValue && hasZeroPoint(inputs.args[of])
+    }
   },
   {
     id: "sums-commute",

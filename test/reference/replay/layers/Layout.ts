@@ -16,6 +16,9 @@ export const outputLast: Layout = (rank) => (rank < 2 ? range(0, rank) : [...ran
 /** HWOI of IOHW, of transposed convolutions, which are HWOI in TensorFlow. */
 export const transposedOutput: Layout = (rank) => (rank < 2 ? range(0, rank) : [...range(2, rank), 1, 0])
 
+/** The axis of the input channels of a weight, in breve's layout. */
+export const inputAxis = (layout: Layout, rank: number): number => (layout === transposedOutput ? rank - 1 : rank - 2)
+
 const inverse = (axes: ReadonlyArray<number>): ReadonlyArray<number> => axes.map((_, i) => axes.indexOf(i))
 
 /** A tensor of the reference in breve's layout. */

@@ -60,8 +60,14 @@ export const measured = <In>(testCase: Case, self: Measuring<In>): Effect.Effect
     const nameOf = self.nameOf ?? Answer.nameOf
     /** in the reference's layout: what a quantizer of weights has for each channel lies as the weight does */
     const there = (theirs: string, x: tf.Tensor): tf.Tensor => {
-      const layout = self.layouts[theirs] ?? (/^weight_quant\b/.test(theirs) ? self.layouts.weight : undefined)
-      return layout === undefined ? x : Layout.theirs(layout, x)
+      const { weight: layout } = self.layouts
+      const own = self.layouts[theirs]
+      if (own !== undefined) return Layout.theirs(own, x)
+      if (layout === undefined || !/^weight_quant\b/.test(theirs)) return x
+      const { rank = 0 } = self.parameters.weight ?? {}
+      return x.rank > rank && rank > 1
+        ? Layout.theirGroups(layout, x, Layout.inputAxis(layout, rank))[0]
+        : Layout.theirs(layout, x)
     }
     return yield* Layer.attempt(() => {
       const found: Array<Difference> = []

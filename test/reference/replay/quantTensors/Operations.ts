@@ -4,6 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Result } from "effect"
 import * as QuantTensor from "../../../../src/core/QuantTensor.ts"
+import * as Sign from "../../../../src/op/Sign.ts"
 import { ok } from "./Failed.ts"
 import {
   asLine,
@@ -65,7 +66,7 @@ export const operations: Readonly<Record<string, (args: Args, config: any) => An
   abs: (args) => QuantTensor.abs(first(args)),
   matmul: ([a, b]) => ok(QuantTensor.matMul(a as Value, b as Value)),
   "torch.add": plainly((a, b) => tf.add(a as tf.Tensor, b as tf.Tensor)),
-  "torch.abs": plainly((x) => tf.abs(x as tf.Tensor)),
+  "torch.abs": plainly((x) => Sign.magnitude(x as tf.Tensor)),
   "torch.matmul": plainly((a, b) => tf.matMul(a as tf.Tensor, b as tf.Tensor)),
   "torch.sum": plainly((x) => tf.sum(x as tf.Tensor)),
   "torch.stack": plainly((...values) => tf.stack([...values])),
