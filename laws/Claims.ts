@@ -211,6 +211,15 @@ export const straight: Condition = ({ facts }) => {
     : `every element may have a part in its statistic, ${scale?.statistic}`
 }
 
+/** One scale, which stays or follows extremes, and a zero-point that is 0. */
+export const plainScale: Condition = ({ facts }) => {
+  const { scale, zeroPoint } = facts
+  if (zeroPoint.from !== "zero") return "its zero-point need not be 0"
+  if (scale?.pre !== undefined) return "another scale rounds"
+  if (!follows(facts) || extremes.includes(scale?.statistic ?? "")) return undefined
+  return `every element may have a part in its statistic, ${scale?.statistic}`
+}
+
 export const knownClamp: Condition = ({ clamp }) => (clamp === undefined ? "nothing is known of its clamp" : undefined)
 
 /** One kind of number is learned: float scales, which stand in no other place. */

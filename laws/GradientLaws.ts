@@ -5,105 +5,15 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import * as fc from "fast-check"
-import * as Gradient from "../src/tensor/Gradient.ts"
 import * as Tree from "../src/tensor/Tree.ts"
 import * as Claims from "./Claims.ts"
+import * as GradientLook from "./GradientLook.ts"
 import * as Look from "./Look.ts"
 import * as QuantizerLaw from "./QuantizerLaw.ts"
 import * as Sample from "./Sample.ts"
-import * as Subject from "./Subject.ts"
 
-const { equal, every, look, onGrid, positionOf, tidied, unitsOf } = Look
-
-// ---- gradients in numbers -----------------------------------------------------------------------------------
-
-interface Gradients {
-  /** absent: nothing flows back */
-  readonly dx: Float32Array | undefined
-  readonly shape: ReadonlyArray<number> | undefined
-  /** what is learned by name, and its gradient */
-  readonly learned: ReadonlyArray<{
-    readonly name: string
-    readonly value: Float32Array
-    readonly gradient: Float32Array | undefined
-  }>
-}
-
-/** The gradients of `sum(dy * q(x))`. */
-const computed = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients =>
-  tidied(() => {
-    const leaves = Tree.leaves(ready.state.parameters)
-    const upstream = Sample.toTensor({ shape: x.shape, values: dy })
-    const loss = ([input, ...parameters]: ReadonlyArray<tf.Tensor>): tf.Tensor => {
-      const named = new Map(leaves.map(([name], i) => [name, parameters[i] as tf.Tensor]))
-      const state = {
-        ...ready.state,
-        parameters: Tree.map(ready.state.parameters, (leaf, name) => named.get(name) ?? leaf)
-      }
-      const { value } = Subject.quantize({ ...ready, state }, input as tf.Tensor)
-      return tf.sum(tf.mul(value, upstream)) as tf.Tensor
-    }
-    const inputs = [Sample.toTensor(x), ...leaves.map(([, leaf]) => leaf)]
-    const { gradients } = Gradient.valueAndGradients(loss, inputs)
-    const numbers = (one: tf.Tensor | null | undefined): Float32Array | undefined =>
-      one ? Float32Array.from(one.dataSync()) : undefined
-    return {
-      dx: numbers(gradients[0]),
-      shape: gradients[0]?.shape,
-      learned: leaves.map(([name, leaf], i) => ({
-        name,
-        value: Float32Array.from(leaf.dataSync()),
-        gradient: numbers(gradients[i + 1])
-      }))
-    }
-  })
-
-interface Seen {
-  readonly ready: Subject.Ready
-  readonly dy: Float32Array
-  readonly gradients: Gradients
-}
-const memo = new WeakMap<Sample.Sample, Seen>()
-
-/** The same, computed once where several laws ask for it one after another. */
-const gradientsOf = (ready: Subject.Ready, x: Sample.Sample, dy: Float32Array): Gradients => {
-  const last = memo.get(x)
-  if (last?.ready === ready && last.dy === dy) return last.gradients
-  const gradients = computed(ready, x, dy)
-  memo.set(x, { ready, dy, gradients })
-  return gradients
-}
-
-/** What is multiplied with each value: whole numbers, none of them 0, so that nothing is lost in them. */
-const upstream = (ready: Subject.Ready): fc.Arbitrary<Float32Array> =>
-  fc.record({ from: fc.integer({ min: 1, max: 7 }), by: fc.integer({ min: 0, max: 5 }) }).map(({ from, by }) => {
-    const n = ready.shape.reduce((a, b) => a * b, 1)
-    return Float32Array.from({ length: n }, (_, i) => ((from + by * i) % 7) + 1)
-  })
-const flowing = (ready: Subject.Ready) => ({ x: QuantizerLaw.inputs(ready), dy: upstream(ready) })
-
-/** Elements that no statistic picks out: neither the largest nor the smallest of those that have a scale together. */
-const unremarkable = (ready: Subject.Ready, { values }: Sample.Sample): ((i: number) => boolean) => {
-  if (!Claims.follows(ready.promised.facts)) return () => true
-  const { scale } = ready.promised.facts
-  const last = ready.shape.at(-1) ?? 1
-  const byChannel = scale?.statistic?.includes("channels'") === true
-  const units = byChannel ? [...values.keys()].map((i) => i % last) : unitsOf(ready.promised.facts, ready.shape)
-  const extremes = new Map<number, { low: number; high: number; size: number }>()
-  for (const [i, unit] of units.entries()) {
-    const v = values[i] as number
-    const { low, high, size } = extremes.get(unit) ?? { low: 0, high: v, size: 0 }
-    extremes.set(unit, { low: Math.min(low, v), high: Math.max(high, v), size: Math.max(size, Math.abs(v)) })
-  }
-  return (i) => {
-    const { low, high, size } = extremes.get(units[i] as number) ?? { low: 0, high: 0, size: 0 }
-    const v = values[i] as number
-    return v > low && v < high && Math.abs(v) < size
-  }
-}
-
-const close = (a: number, b: number, relative: number): boolean =>
-  Math.abs(a - b) <= relative * Math.max(Math.abs(a), Math.abs(b), 2 ** -60)
+const { close, flowing, gradientsOf, passedOn, unremarkable, upstream } = GradientLook
+const { equal, every, look, onGrid, positionOf, tidied } = Look
 
 // ---- laws ---------------------------------------------------------------------------------------------------
 
@@ -128,10 +38,6 @@ export const finite: QuantizerLaw.Any = QuantizerLaw.forAll(
     return every(x.values.keys(), seen, (i) => !Number.isFinite(dx[i]) && `with the gradient ${dx[i]}`)
   }
 )
-
-/** What an element's gradient is where rounding and clamping let it through: the scales that round and multiply may differ. */
-const passedOn = ({ scale, preScale }: Look.Look, dy: ArrayLike<number>, i: number): number =>
-  ((dy[i] as number) * (scale[i] as number)) / (preScale[i] as number)
 
 /** Where nothing is cut off, the gradient passes as if nothing had been rounded. */
 export const inside: QuantizerLaw.Any = QuantizerLaw.forAll(
@@ -181,6 +87,36 @@ export const beyond: QuantizerLaw.Any = QuantizerLaw.forAll(
   }
 )
 
+/** A minifloat's step grows with the magnitude, and so the gradient follows the rounded value; among the subnormals it is one step. */
+export const minifloat: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "minifloat gradient",
+    states:
+      "dx_i = dy_i q(x)_i/x_i where 2^emin <= |u_i| < high, dy_i s_i/s'_i where |u_i| < 2^emin, x_i no extreme of a statistic",
+    claimed: "of minifloats whose scale is fixed or follows extremes",
+    conditions: [Claims.minifloats, Claims.knownRange, Claims.plainScale]
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    const { format } = ready.promised.facts
+    const least = 2 ** (1 - (format.kind === "minifloat" ? (format.bias ?? 0) : 0))
+    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+    const { dx } = gradientsOf(ready, x, dy)
+    const plain = unremarkable(ready, x)
+    // at the ends of the normal range it depends on how the position is rounded where it lies
+    const within = onGrid(seen).filter((i) => {
+      const u = positionOf(seen, i)
+      return plain(i) && u > low * (1 - 1e-5) && u < high * (1 - 1e-5) && Math.abs(Math.abs(u) / least - 1) > 1e-5
+    })
+    return every(within, seen, (i) => {
+      const u = positionOf(seen, i)
+      const wanted = passedOn(seen, dy, i) * (Math.abs(u) < least ? 1 : Look.codeOf(seen, i) / u)
+      return !close(dx?.[i] ?? 0, wanted, 1e-5) && `with the gradient ${dx?.[i]}, not ${wanted}`
+    })
+  }
+)
+
 /** Twice as much from above is twice as much below. */
 export const linear: QuantizerLaw.Any = QuantizerLaw.forAll(
   {
@@ -213,7 +149,7 @@ export const linear: QuantizerLaw.Any = QuantizerLaw.forAll(
 )
 
 /** What the scale that is learned has to do with its gradient: both sides are what one relative step changes. */
-const relativeStep = ({ learned }: Gradients): number =>
+const relativeStep = ({ learned }: GradientLook.Gradients): number =>
   learned
     .filter(({ name }) => name.startsWith("scalingImpl"))
     .reduce((sum, { value, gradient }) => sum + value.reduce((s, v, i) => s + v * (gradient?.[i] ?? 0), 0), 0)
@@ -282,4 +218,12 @@ export const differences: QuantizerLaw.Any = QuantizerLaw.forAll(
 )
 
 /** Every law of gradients. */
-export const all: ReadonlyArray<QuantizerLaw.Any> = [finite, inside, beyond, linear, learnedScale, differences]
+export const all: ReadonlyArray<QuantizerLaw.Any> = [
+  finite,
+  inside,
+  beyond,
+  minifloat,
+  linear,
+  learnedScale,
+  differences
+]

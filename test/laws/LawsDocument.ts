@@ -65,7 +65,7 @@ const explanations = `## The exceptions
 - **Powers of two need not come back.** The largest magnitude of a quantized tensor may be below a power of two where that of the tensor
   was above it. Where the scale is the same, the values are: that is the law _idempotent_.
 - **Minifloats have a gradient of their own**, \`y/u\` of the rounded and the exact position, as in Brevitas; the law _straight through_
-  is about integers.
+  is about integers, _minifloat gradient_ about them.
 - **Zero-centring quantizers move zero:** the mean of each channel is taken away before rounding and does not come back.
 `
 

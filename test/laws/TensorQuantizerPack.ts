@@ -100,6 +100,7 @@ const table: ReadonlyArray<readonly [QuantizerLaw.Any, string, Subject]> = [
   [GradientLaws.finite, "the root of 0", valued(following, (y, x) => tf.add(y, tf.sqrt(tf.mul(x, 0))))],
   [GradientLaws.inside, "twice", valued(learned, leaking)],
   [GradientLaws.beyond, "not masked", valued(learned, leaking)],
+  [GradientLaws.minifloat, "straight through", valued(float, (y, x) => tf.add(x, Gradient.stopped(tf.sub(y, x))))],
   [
     GradientLaws.linear,
     "squared",

@@ -67,5 +67,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     instead: "f32x4.add(f32x4.pmax(f32x4.pmin(y, high), high), zero)",
     packs: ["MinifloatLaws", "KernelLaws"],
     law: "every middle goes to the even neighbour"
+  },
+  {
+    name: "the step of minifloats passes no gradient back",
+    file: "src/backend/assembly/levelsGrad.ts",
+    text: "f32x4.sub(f32x4.mul(d, r), f32x4.mul(f32x4.mul(f32x4.mul(dr, u), finer), finer))",
+    instead: "f32x4.splat(0)",
+    packs: ["TensorQuantizerLaws"],
+    law: "minifloat gradient"
   }
 ]
