@@ -25,10 +25,11 @@ type Numbers = Readonly<Record<string, { readonly shape: ReadonlyArray<number>; 
 
 /** What was observed of the inputs of one quantizer: numbers only. */
 export interface Observed {
-  readonly calls: number
-  /** the average of each statistic over the calls, by its name in the quantizer's memory */
+  /** how many of the batches reached it */
+  readonly batches: number
+  /** the average of each statistic over these, by its name in the quantizer's memory */
   readonly averages: Numbers
-  /** what the last call left besides statistics, if anything: where the search of the next one begins */
+  /** what the last of them left besides statistics, if anything: where the search of the next one begins */
   readonly carried?: Numbers
 }
 
@@ -47,6 +48,18 @@ const parentOf = (name: string): string => name.slice(0, Math.max(0, name.lastIn
 
 const isCounter = (name: string): boolean => name === "counter" || name.endsWith(".counter")
 
+/**
+ * All that a quantizer sees in one batch, as one value: what an addition or concatenation joins, or a layer reads that is called several
+ * times. Where the values differ in more than their first axis, there is one statistic for all of them, and the shape is no matter.
+ */
+const together = (values: ReadonlyArray<tf.Tensor>): tf.Tensor => {
+  const [first, ...others] = values as [tf.Tensor, ...ReadonlyArray<tf.Tensor>]
+  if (others.length === 0) return first
+  const within = ({ shape }: tf.Tensor): string => `${shape.length}: ${shape.slice(1)}`
+  const isAlike = first.rank > 0 && others.every((x) => within(x) === within(first))
+  return tf.concat(isAlike ? [...values] : values.map((x) => tf.reshape(x, [-1])), 0)
+}
+
 /** What one call leaves in a memory that has no statistics, but what the call before carried over. */
 const remembered = (quantizer: TensorQuantizer, x: tf.Tensor, carried: Numbers = {}): Tree.Memory => {
   const memory = Tree.map(quantizer.memory, (leaf, name): tf.Tensor | number => {
@@ -59,7 +72,7 @@ const remembered = (quantizer: TensorQuantizer, x: tf.Tensor, carried: Numbers =
 }
 
 const continued = (before: Observed | undefined, memory: Tree.Memory): Observed => {
-  const calls = (before?.calls ?? 0) + 1
+  const batches = (before?.batches ?? 0) + 1
   const leaves = Tree.leaves(memory)
   // a statistic has a counter beside it
   const counted = new Set(leaves.flatMap(([name]) => (isCounter(name) ? [parentOf(name)] : [])))
@@ -67,7 +80,7 @@ const continued = (before: Observed | undefined, memory: Tree.Memory): Observed 
     if (!(leaf instanceof tf.Tensor) || !counted.has(parentOf(name))) return []
     const old = before?.averages[name]?.data
     const data = Array.from(leaf.dataSync(), (value, i) =>
-      old === undefined ? value : (old[i] as number) + (value - (old[i] as number)) / calls
+      old === undefined ? value : (old[i] as number) + (value - (old[i] as number)) / batches
     )
     return [[name, { shape: leaf.shape, data }] as const]
   })
@@ -78,7 +91,7 @@ const continued = (before: Observed | undefined, memory: Tree.Memory): Observed 
     return [name, numbers] as const
   })
   return {
-    calls,
+    batches,
     averages: Object.fromEntries(averages),
     ...(carried.length > 0 && { carried: Object.fromEntries(carried) })
   }
@@ -90,6 +103,9 @@ const namesOf = (model: Layer.Stateful): ReadonlyMap<Cell.Cell, string> =>
 
 // ---- observing ----------------------------------------------------------------------------------------------
 
+/** What each quantizer has seen in a batch, as tensors of their own. */
+type Seen = Map<string, { readonly quantizer: TensorQuantizer; readonly values: Array<tf.Tensor> }>
+
 /** What was observed after one more batch, which runs in floats; fails with the first quantizer that got NaN or infinities. */
 const after = (
   model: Ptq.Model,
@@ -98,33 +114,54 @@ const after = (
   batch: Ptq.Batch
 ): Effect.Effect<Observation, Layer.InputError | NonFiniteActivations> =>
   Effect.flatMap(
-    Layer.attempt(() => {
-      const states = Layer.read(model)
-      const quantizers = { ...before.quantizers }
-      const bad: Array<string> = []
-      const watch = (proxy: QuantProxy, x: tf.Tensor): void => {
-        const { quantizer } = Layer.stateOf(states, proxy.cell)
-        const name = names.get(proxy.cell)
-        if (quantizer === undefined || name === undefined || !activation.has(proxy.slot) || bad.length > 0) return
-        if (!x.dataSync().every(Number.isFinite)) bad.push(name)
-        else quantizers[name] = continued(quantizers[name], remembered(quantizer, x, quantizers[name]?.carried))
-      }
-      tf.tidy(() => {
-        model.apply(states, Ptq.inputOf(batch), { ...Layer.without(Layer.evaluation), watch })
-      })
-      return { bad: bad[0], observation: { batches: before.batches + 1, quantizers } }
-    }),
+    Effect.acquireUseRelease(
+      Effect.sync((): Seen => new Map()),
+      (seen) => Layer.attempt(() => seenIn(model, names, before, batch, seen)),
+      (seen) => Effect.sync(() => tf.dispose([...seen.values()].flatMap(({ values }) => values)))
+    ),
     ({ bad, observation }) =>
       bad === undefined
         ? Effect.succeed(observation)
         : Effect.fail(new NonFiniteActivations({ step: "Calibrate", layer: bad }))
   )
 
+/** What was observed after one more batch, or the quantizer that got NaN or infinities. */
+const seenIn = (
+  model: Ptq.Model,
+  names: ReadonlyMap<Cell.Cell, string>,
+  before: Observation,
+  batch: Ptq.Batch,
+  seen: Seen
+): { readonly bad: string | undefined; readonly observation: Observation } => {
+  const states = Layer.read(model)
+  const quantizers = { ...before.quantizers }
+  const bad: Array<string> = []
+  const watch = (proxy: QuantProxy, x: tf.Tensor): void => {
+    const { quantizer } = Layer.stateOf(states, proxy.cell)
+    const name = names.get(proxy.cell)
+    if (quantizer === undefined || name === undefined || !activation.has(proxy.slot) || bad.length > 0) return
+    if (!x.dataSync().every(Number.isFinite)) bad.push(name)
+    const one = seen.get(name) ?? { quantizer, values: [] }
+    // a layer may dispose what it has computed before the run is over
+    one.values.push(tf.keep(x.clone()))
+    seen.set(name, one)
+  }
+  tf.tidy(() => {
+    model.apply(states, Ptq.inputOf(batch), { ...Layer.without(Layer.evaluation), watch })
+    if (bad.length > 0) return
+    for (const [name, { quantizer, values }] of seen) {
+      const known = quantizers[name]
+      quantizers[name] = continued(known, remembered(quantizer, together(values), known?.carried))
+    }
+  })
+  return { bad: bad[0], observation: { batches: before.batches + 1, quantizers } }
+}
+
 /**
  * Lets batches run through the network in floats, and tells after each what was observed so far. A batch is asked for when somebody
  * wants to know; whoever keeps the last observation can go on from it with the batches that follow, later or elsewhere.
  *
- * - formula:  the average of each statistic over all calls of a quantizer
+ * - formula:  the average over the batches of each statistic of all that a quantizer sees in a batch
  * - shapes:   as the model takes them
  * - gradient: none
  * - errors:   NonFiniteActivations, which names the quantizer; InputError of the model; what was observed before stays
@@ -209,18 +246,20 @@ export const learned =
 
 /**
  * Lets every activation quantizer (of inputs, outputs and activations) learn from batches that run through the network in floats: its
- * statistic of each call, averaged over all calls, becomes its learned scale and zero-point. What it had learned before is replaced;
- * `collectStatsSteps` and the momentum do not count here. Quantizers without statistics stay as they are.
+ * statistic of all that it sees in a batch, averaged over the batches, becomes its learned scale and zero-point. So one quantizer for all
+ * that an addition joins has a range that holds the largest of it. What it had learned before is replaced; `collectStatsSteps` and the
+ * momentum do not count here. Quantizers without statistics stay as they are.
  *
  * ```ts
  * const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(batches))(model)
  * ```
  *
- * - formula:  `s = 1/n sum_i statistic(x_i)`, `x_i` the float inputs of a quantizer
+ * - formula:  `s = 1/n sum_i statistic(x_i)`, `x_i` all float inputs of a quantizer in the batch i
  * - shapes:   as the model takes them
  * - gradient: none
  * - errors:   NoCalibrationData; NonFiniteActivations, which names the quantizer; InputError of the model; the model is never changed
- * - source:   Brevitas, graph/calibrate.py (calibration_mode)
+ * - source:   Brevitas, graph/calibrate.py (calibration_mode), where a quantizer that is called several times in a batch averages over
+ *   the calls
  *
  * @category calibration
  * @since 0.3.0

@@ -6,6 +6,7 @@ import * as QuantTensor from "../../src/core/QuantTensor.ts"
 import * as Injector from "../../src/inject/Injector.ts"
 import * as Activation from "../../src/nn/Activation.ts"
 import * as Convolution from "../../src/nn/Convolution.ts"
+import * as Elementwise from "../../src/nn/Elementwise.ts"
 import * as Layer from "../../src/nn/Layer.ts"
 import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
@@ -152,6 +153,51 @@ describe("Calibrate.calibrate", () => {
         const calibrated = yield* Calibrate.calibrate(batches)(model)
         expect(yield* stateOf(calibrated)).not.toBe(before)
         expect(yield* stateOf(model)).toBe(before)
+      })
+    ))
+  it("gives what joins several values a range that holds all of them, of whatever shapes", () =>
+    run(
+      Effect.gen(function* () {
+        const quant = Injector.let(ScaledInt.Int8ActPerTensorFloat, { scalingStatsOp: "max" })
+        const scalesOf = (factor: number) =>
+          Effect.gen(function* () {
+            const layers = {
+              add: yield* Elementwise.quantEltwiseAdd({ inputQuant: quant, outputQuant: null }),
+              cat: yield* Elementwise.quantCat({ inputQuant: quant, outputQuant: null })
+            }
+            const model = Model.functional(layers, (l, x: Layer.Value) => {
+              const plain = QuantTensor.dequantized(x)
+              const part = tf.mul(tf.slice(plain, [0, 0], [-1, 1]), factor)
+              return l.cat([l.add([plain, tf.mul(plain, factor)]), part])
+            })
+            const some = [[[1, -2]], [[0.5, 4]]].map((one) => () => tf.tensor2d(one))
+            const calibrated = yield* Calibrate.calibrate(Stream.fromIterable(some))(model)
+            const state = yield* State.parameters(calibrated)
+            return ["add", "cat"].map((name) => state[`${name}.inputQuant.scalingImpl.value`]?.dataSync()[0])
+          })
+        // the largest values of the batches: 20 and 40 for the addition, their sums 22 and 44 for the concatenation
+        expect(yield* scalesOf(10)).toEqual([30, 33])
+        // the smaller part does not matter
+        expect(yield* scalesOf(0.5)).toEqual([3, 4.5])
+      })
+    ))
+  it("takes the ends of a range from different parts of what is joined", () =>
+    run(
+      Effect.gen(function* () {
+        const inputQuant = ShiftedScaledInt.ShiftedUint8ActPerTensorFloat
+        const layers = { cat: yield* Elementwise.quantCat({ inputQuant, outputQuant: null }) }
+        const model = Model.functional(layers, (l, x: Layer.Value) => {
+          const plain = tf.abs(QuantTensor.dequantized(x))
+          return l.cat([plain, tf.neg(plain)])
+        })
+        const calibrated = yield* Calibrate.calibrate(Stream.make(() => tf.tensor2d([[1, -2]])))(model)
+        const x = tf.tensor2d([[1, -2]])
+        const y = yield* Layer.forward(calibrated, x)
+        // nothing is clipped: each value is itself to half a step
+        const [got] = Layer.tensorsIn(y).map((one) => [...one.dataSync()])
+        for (const [i, wanted] of [1, 2, -1, -2].entries())
+          expect(Math.abs((got?.[i] ?? Number.NaN) - wanted)).toBeLessThanOrEqual(2 / 255 + 1e-6)
+        tf.dispose([x, ...Layer.tensorsIn(y)])
       })
     ))
   it("goes on from what was observed and saved, and gives the same bits as in one go", () =>
