@@ -1,17 +1,20 @@
 /**
  * Where the ready-made quantizers differ from the reference on purpose.
  */
+import type { Case } from "./Case.ts"
 import type { Rule } from "./Deviations.ts"
 
-const implementationsOf = (config: any): Readonly<Record<string, string>> => config.resolved?.implementations ?? {}
+const resolvedOf = ({ config, outputs }: Case): any => config.resolved ?? outputs.resolved ?? {}
+const implementationsOf = (testCase: Case): Readonly<Record<string, string>> =>
+  resolvedOf(testCase).implementations ?? {}
 
-const searchesZeroPoint = (config: any): boolean =>
-  config.resolved?.mse_zero_point !== undefined || implementationsOf(config).stats_impl_zp !== undefined
+const searchesZeroPoint = (testCase: Case): boolean =>
+  resolvedOf(testCase).mse_zero_point !== undefined || implementationsOf(testCase).stats_impl_zp !== undefined
 
-const searches = (config: any): boolean =>
-  searchesZeroPoint(config) ||
-  config.resolved?.mse_scale !== undefined ||
-  implementationsOf(config).stats_impl_scale !== undefined
+const searches = (testCase: Case): boolean =>
+  searchesZeroPoint(testCase) ||
+  resolvedOf(testCase).mse_scale !== undefined ||
+  implementationsOf(testCase).stats_impl_scale !== undefined
 
 /** The steps from the last that collects up to the next that trains, as their paths begin. */
 const whileConverted = ({ modes, resolved }: any): ReadonlyArray<string> => {
@@ -20,8 +23,8 @@ const whileConverted = ({ modes, resolved }: any): ReadonlyArray<string> => {
   return modes.slice(0, next).flatMap((mode: string, i: number) => (i < last ? [] : [`step ${i} (${mode})`]))
 }
 
-const overridden = ({ overrides }: any, names: RegExp): boolean =>
-  Object.keys(overrides ?? {}).some((name) => names.test(name))
+const overridden = ({ config }: Case, names: RegExp): boolean =>
+  Object.keys(config.overrides ?? {}).some((name) => names.test(name))
 
 /** What chooses a part. */
 const choices = /(impl_type|restrict_scaling_type|scaling_per_output_channel|scaling_per_output_type)$/
@@ -33,12 +36,12 @@ export const rules: ReadonlyArray<Rule> = [
       "What was collected becomes the learned scale when the next training step is prepared. In the reference a search for a " +
       "zero-point calls the scaling once more within the last collecting step, and that call already converts it; every " +
       "later training step is the same.",
-    matches: ({ config }, _, actual) =>
-      config.kind === "activation" &&
-      searchesZeroPoint(config) &&
+    matches: (testCase, _, actual) =>
+      testCase.config.kind === "activation" &&
+      searchesZeroPoint(testCase) &&
       actual.differing.every(
         (path: string) =>
-          whileConverted(config).some((start) => path.startsWith(start)) &&
+          whileConverted(testCase.config).some((start) => path.startsWith(start)) &&
           /\.(state|grads)\..*scaling_impl\.(value|buffer|counter)$/.test(path)
       )
   },
@@ -51,7 +54,7 @@ export const rules: ReadonlyArray<Rule> = [
       config.sensitive !== undefined &&
       actual.off?.every(
         (off: number | undefined, i: number) =>
-          off !== undefined && (/\.grads\./.test(actual.differing[i]) || off <= 0.25)
+          off !== undefined && (/(^|\.)grads\./.test(actual.differing[i]) || off <= 0.25)
       ) === true
   },
   {
@@ -82,31 +85,34 @@ export const rules: ReadonlyArray<Rule> = [
     reason:
       "Steps of a delay are calls of the quantizer. In the reference the trials of a search are counted too: the first ones are not " +
       "quantized, have no loss, and win.",
-    matches: ({ config }) => searches(config) && overridden(config, /quant_delay_steps$/)
+    matches: (testCase) => searches(testCase) && overridden(testCase, /quant_delay_steps$/)
   },
   {
     id: "a-search-sees-what-is-quantized",
     reason:
       "The function of an activation layer is applied once. In the reference a search sends its input, which the function has " +
       "answered, through the function again, and finds the best scale for that.",
-    matches: ({ config }) =>
-      config.kind === "activation" && searches(config) && /^Quant(Sigmoid|Tanh)$/.test(config.layer)
+    matches: (testCase) =>
+      testCase.config.kind === "activation" && searches(testCase) && /^Quant(Sigmoid|Tanh)$/.test(testCase.config.layer)
   },
   {
     id: "a-search-leaves-no-trace",
     reason:
       "Running statistics are those of the calls. In the reference the candidates that a search tries are counted into them, each as if " +
       "it had been a call.",
-    matches: ({ config }) =>
-      config.kind === "activation" && searches(config) && /stats$/.test(config.overrides?.scaling_impl_type ?? "")
+    matches: (testCase) =>
+      testCase.config.kind === "activation" &&
+      searches(testCase) &&
+      /^(affine_)?stats$/.test(resolvedOf(testCase).scaling_impl_type)
   },
   {
     id: "an-option-is-heard",
     reason:
       "An option chooses the part it names in every entry. In the reference the decoupled quantizers declare their parts directly, " +
       "and the option is dropped in silence.",
-    matches: ({ config }) =>
-      /^DecoupledRescalingIntQuant/.test(implementationsOf(config).tensor_quant ?? "") && overridden(config, choices)
+    matches: (testCase) =>
+      /^DecoupledRescalingIntQuant/.test(implementationsOf(testCase).tensor_quant ?? "") &&
+      overridden(testCase, choices)
   },
   {
     id: "one-sign-is-binary",
@@ -124,6 +130,19 @@ export const rules: ReadonlyArray<Rule> = [
     reason:
       "The scale of He's rule comes from the elements of one output channel. The reference takes the first axis for that one, " +
       "which counts input channels in transposed convolutions.",
-    matches: ({ config }) => config.resolved?.scaling_impl_type === "he" && /Transpose/.test(config.layer ?? "")
+    matches: (testCase) =>
+      resolvedOf(testCase).scaling_impl_type === "he" && /Transpose/.test(testCase.config.layer ?? "")
+  },
+  {
+    id: "what-overflows-needs-a-code",
+    reason:
+      "A format that does not saturate and has no code for what is too large is refused when it is declared. The reference builds " +
+      "it, and fails when it is called.",
+    matches: ({ config, outputs }, _, actual) =>
+      config.kind === "resolve" &&
+      outputs.resolved?.saturating === false &&
+      outputs.resolved.inf_values === undefined &&
+      outputs.resolved.nan_values === undefined &&
+      actual.differing.includes("tensorQuant")
   }
 ]

@@ -25,13 +25,17 @@ export interface Difference {
   readonly off?: number
 }
 
-type Tolerance = (expected: number, all: ReadonlyArray<number>) => number
+export type Tolerance = (expected: number, all: ReadonlyArray<number>) => number
 const exactly: Tolerance = () => 0
 const asValue: Tolerance = (expected) => 1e-6 * Math.abs(expected) + 1e-7
 /** The terms of a sum may nearly cancel. */
 const asSum: Tolerance = (_, all) => 1e-6 * all.reduce((most, x) => Math.max(most, Math.abs(x)), 0) + 1e-7
+/** What was learned in several steps carries the roundings of all of them. */
+const asTrained: Tolerance = (_, all) => 1e-5 * all.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
 /** A scale may be as small as an absolute tolerance. */
 const asScale: Tolerance = (expected) => 1e-6 * Math.abs(expected)
+/** 1e-6 of what it is the logarithm of, besides its own. */
+const asLogarithm: Tolerance = (expected) => 1e-6 * Math.abs(expected) + 1e-6 / Math.LN2
 /** Where the terms of a gradient nearly cancel, their rounding remains: eight units in the last place of `terms`, their size. */
 const asGradient =
   (terms: number): Tolerance =>
@@ -83,11 +87,26 @@ const ofName = (path: string, written: Written): Tolerance =>
         ? asSum
         : asValue
 
+/** As `differences` compares; scales that are held as logarithms, by their relative difference. */
+export const ofLogarithms = (path: string, written: Written): Tolerance =>
+  /scaling_impl\.(value|buffer)$/.test(path) ? asLogarithm : ofName(path, written)
+
+/** As `differences` compares; numbers that are not exact, as what training has made of them. */
+export const ofTrained = (path: string, written: Written): Tolerance => {
+  const untrained = ofName(path, written)
+  return untrained === exactly ? exactly : asTrained
+}
+
 /** Where `actual` is not as expected; what the expectation does not mention is not looked at. */
-export const differences = (expected: unknown, actual: unknown, path: string): ReadonlyArray<Difference> => {
+export const differences = (
+  expected: unknown,
+  actual: unknown,
+  path: string,
+  tolerance: (path: string, written: Written) => Tolerance = ofName
+): ReadonlyArray<Difference> => {
   if (isWritten(expected))
     return isTensor(actual)
-      ? tensors(expected, actual, path, ofName(path, expected))
+      ? tensors(expected, actual, path, tolerance(path, expected))
       : differs(path, `: expected a tensor [${expected.shape}], got ${shown(actual)}`)
   const wrong = (): ReadonlyArray<Difference> =>
     differs(path, `: expected ${shown(expected)}, got ${isTensor(actual) ? "a tensor" : shown(actual)}`)
@@ -95,7 +114,7 @@ export const differences = (expected: unknown, actual: unknown, path: string): R
   if (typeof actual !== "object" || actual === null) return wrong()
   if (Array.isArray(expected) && (!Array.isArray(actual) || actual.length !== expected.length)) return wrong()
   return Object.entries(expected).flatMap(([key, inner]) =>
-    differences(inner, (actual as Readonly<Record<string, unknown>>)[key], `${path}.${key}`)
+    differences(inner, (actual as Readonly<Record<string, unknown>>)[key], `${path}.${key}`, tolerance)
   )
 }
 

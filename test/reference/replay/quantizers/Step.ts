@@ -9,7 +9,7 @@ import * as Tree from "../../../../src/tensor/Tree.ts"
 import type { Case } from "../../Case.ts"
 import type { Tensors } from "../Core.ts"
 import { answerOf } from "./Answer.ts"
-import { type Difference, differences, gradientDifferences } from "./Compared.ts"
+import { type Difference, differences, gradientDifferences, ofLogarithms } from "./Compared.ts"
 import { snakeOf } from "./Names.ts"
 
 /** What a quantizer keeps from call to call. */
@@ -115,11 +115,12 @@ const stateDifferences = (
   expected: object,
   actual: Readonly<Record<string, unknown>>,
   path: string,
-  constant: (name: string) => boolean
+  constant: (name: string) => boolean,
+  restricted: boolean
 ): ReadonlyArray<Difference> => {
   const extra = Object.keys(actual).filter((name) => !Object.hasOwn(expected, name) && !constant(name))
   return [
-    ...differences(expected, actual, path),
+    ...differences(expected, actual, path, restricted ? ofLogarithms : undefined),
     ...extra.map((name) => ({ path: `${path}.${name}`, text: `${path}.${name}: not expected` }))
   ]
 }
@@ -161,7 +162,13 @@ export const step = (
   const terms = termsOf(testCase, [[quantized.value, upstream]], variables)
   const found = [
     ...differences(expected.answer, answerOf(quantizer, quantized, { signed, training }), path),
-    ...stateDifferences(expected.state, stateOf(kept, prefix), `${path}.state`, (name) => gradients[name] === null),
+    ...stateDifferences(
+      expected.state,
+      stateOf(kept, prefix),
+      `${path}.state`,
+      (name) => gradients[name] === null,
+      !restrictsToFloats(testCase.config)
+    ),
     ...gradientDifferences(expected.grads, gradients, `${path}.grads`, terms)
   ]
   return { found, quantized, kept }
