@@ -110,11 +110,11 @@ const differing = (
 const cancelling = (testCase: Case): number => {
   const { cotangent } = testCase.inputs ?? {}
   const { value } = testCase.outputs
-  const scale = testCase.outputs.scale ?? testCase.inputs?.scale
+  const scales = [testCase.outputs.scale, testCase.inputs?.scale].flatMap((written) => written?.data ?? [])
   if (cotangent === undefined || value === undefined) return 0
   const terms = cotangent.data.map((c: any, i: number) => Math.abs(numberOf(c) * numberOf(value.data[i] ?? 0)))
-  const scales = (scale?.data ?? [1]).map((s: any) => Math.abs(numberOf(s))).filter((s: number) => s > 0)
-  return terms.reduce((a: number, b: number) => a + b, 0) / Math.min(...scales, Number.POSITIVE_INFINITY) || 0
+  const sizes = (scales.length === 0 ? [1] : scales).map((s: any) => Math.abs(numberOf(s))).filter((s) => s > 0)
+  return terms.reduce((a: number, b: number) => a + b, 0) / Math.min(...sizes, Number.POSITIVE_INFINITY) || 0
 }
 
 /** Compares every output and gradient that the case lists; what was not computed fails. */

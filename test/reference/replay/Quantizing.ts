@@ -19,7 +19,14 @@ const places: Readonly<Record<string, string>> = {
   pre_scale_param: "preScalingImpl.scalingImpl.value"
 }
 /** The gradients of these sum terms that may nearly cancel. */
-export const throughScale = ["scale", "pre_scale", "scale_param", "pre_scale_param", "norm_param"] as const
+export const throughScale = [
+  "scale",
+  "pre_scale",
+  "scale_param",
+  "pre_scale_param",
+  "norm_param",
+  "input_bit_width"
+] as const
 
 const named = (inputs: Tensors): Readonly<Record<string, tf.Tensor>> =>
   Object.fromEntries(
