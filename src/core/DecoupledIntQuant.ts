@@ -33,6 +33,7 @@ export interface DecoupledIntQuant extends Brick.Stateful<readonly [x: tf.Tensor
 
 /** A scale for rounding only; some depend on the format of the layer's input. */
 export type PreScaling = Brick.Stateful<readonly [x: tf.Tensor], tf.Tensor>
+/** The same, which depends on the width and sign of the layer's input. */
 export type PreScalingWithInput = Brick.Stateful<
   readonly [x: tf.Tensor, inputBitWidth: tf.Tensor, inputSigned: boolean],
   tf.Tensor

@@ -11,6 +11,7 @@ import { InvalidOptions } from "../tensor/LayerErrors.ts"
 
 // ---- model --------------------------------------------------------------------------------------------------
 
+/** A learning rate: a number for each step, and what is wrong with its options. */
 export interface LearningRate {
   /** the rate of a step */
   readonly at: (step: number) => number

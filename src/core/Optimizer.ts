@@ -28,6 +28,7 @@ export interface State {
   readonly slots: Named<Slot>
 }
 
+/** An optimiser: pure functions from parameters and gradients to new parameters, with what it keeps beside them. */
 export interface Optimizer {
   /** what its slots mean: states of one kind do not serve another */
   readonly kind: string

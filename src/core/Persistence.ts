@@ -28,6 +28,7 @@ export interface Persistence {
   /** names that a state may have in the place of one that can be saved, and what the value becomes under it */
   readonly aliases?: Readonly<Record<string, Alias>>
 }
+/** Another name of something that is saved, and what becomes of the value. */
 export interface Alias {
   readonly name: string
   readonly convert: (value: tf.Tensor) => tf.Tensor

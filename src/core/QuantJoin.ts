@@ -27,6 +27,7 @@ import {
 } from "./QuantValue.ts"
 
 type Shape = ReadonlyArray<number>
+/** What can be wrong with values that are put side by side. */
 export type JoinError = ScaleMismatch | FormatMismatch | ShapeMismatch
 
 // ---- what must agree ----------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ export interface External {
 /** One part of a format. */
 export type Needed = keyof External
 
+/** A brick from a tensor, and what comes from outside, to its quantized form. */
 export interface TensorQuantizer extends Brick.Stateful<readonly [x: tf.Tensor, external?: External], Quantized> {
   /** the format of a minifloat quantizer */
   readonly float?: FloatFormat

@@ -65,6 +65,7 @@ export interface Options extends IntegerNetwork.Options {
   readonly state?: string
 }
 
+/** What can be wrong when a file is certified; a difference of answers is none, but in the certificate. */
 export type CertifyError =
   | NotExportable
   | AccumulatorOverflow

@@ -96,6 +96,7 @@ export type Operation =
   | { readonly op: "add"; readonly zeroPoints: readonly [number, number] }
   | { readonly op: "concat"; readonly axis: number }
 
+/** A step of a network: an operation from values to a value, all by name. */
 export interface Step {
   readonly layer: string
   readonly operation: Operation

@@ -26,6 +26,7 @@ export { decode } from "./OnnxProto.ts"
 /** Versions of the operators that are written, with the version of the file format that came with them. */
 const irVersions = { 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10 } as const
 
+/** A version of the ONNX operators that files are written for. */
 export type Opset = keyof typeof irVersions
 
 export interface Options {

@@ -20,6 +20,7 @@ export interface Session {
   readonly run: (x: Floats) => Effect.Effect<Floats, RuntimeFailed>
 }
 
+/** What runs ONNX files. */
 export interface Runtime {
   readonly name: string
   readonly version: string

@@ -25,6 +25,7 @@ export interface Injector<in out P>
 
 // biome-ignore lint/suspicious/noExplicitAny: an injector whose attributes are not known to the compiler
 export type Any = Injector<any>
+/** Attributes of unknown content, by name. */
 export type Attributes = Readonly<Record<string, unknown>>
 
 /**

@@ -27,6 +27,7 @@ export interface Options<P, W, PI, I> {
   readonly returnQuantTensor?: boolean
 }
 
+/** A layer without a weight that quantizes what it answers. */
 export type Activation = Weightless.Weightless<"act" | "input">
 
 type Erased = Slots.Given<"act" | "input"> & { readonly returnQuantTensor?: boolean }

@@ -38,6 +38,7 @@ interface Erased {
   readonly weight?: Slot.Overrides
 }
 
+/** A layer from whole numbers to the rows of its table. */
 export interface Embedding extends Layer.Layer<tf.Tensor> {
   readonly own: Cell.Cell
   readonly weightQuant: QuantProxy | undefined

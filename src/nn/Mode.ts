@@ -6,6 +6,7 @@
 import type * as tf from "@tensorflow/tfjs-core"
 import type { QuantProxy, Slot } from "../proxy/QuantProxy.ts"
 
+/** How a layer computes: training or evaluation, with all quantizers or without some. */
 export interface Mode {
   /** quantizers collect statistics and use what they are learning; default: false */
   readonly training: boolean

@@ -59,10 +59,12 @@ export interface LstmOptions extends Options {
 
 /** A sequence alone, or with the states to begin with, `[layers * directions, n, hidden]`. */
 export type RnnInput = Layer.Value | { readonly input: Layer.Value; readonly hidden?: Layer.Value }
+/** A sequence alone, or with the hidden and cell states to begin with. */
 export type LstmInput = RnnInput | RecurrentStack.Given
 
 /** `output` has the hidden states of the last layer at every step, `hidden` those of every layer and direction after the last. */
 export type RnnOutput = { readonly output: Layer.Value; readonly hidden: Layer.Value }
+/** The same, and `cell` has the cell states of every layer and direction after the last step. */
 export type LstmOutput = RnnOutput & { readonly cell: Layer.Value }
 
 /** A recurrent layer. */

@@ -20,6 +20,7 @@ import * as Thread from "./Thread.ts"
 
 /** What is quantized on the way. */
 export type InnerSlot = "softmaxInput" | "attnOutputWeights" | "qScaled" | "kTransposed" | "v"
+/** Their quantizers, where there are any. */
 export type InnerQuants = { readonly [N in InnerSlot as `${N}Quant`]: QuantProxy | undefined }
 
 /**
@@ -48,6 +49,7 @@ export const named = (proxies: Readonly<Record<string, QuantProxy | undefined>>)
 
 // ---- the formula --------------------------------------------------------------------------------------------
 
+/** Queries, keys and values of all heads. */
 export interface Heads {
   /** `[...d, l, e]`, scaled already */
   readonly query: tf.Tensor

@@ -27,6 +27,7 @@ export interface Options<P, T> {
 
 type Erased = Slots.Given<"trunc"> & { readonly returnQuantTensor?: boolean }
 
+/** A layer without a weight that cuts integers. */
 export type Truncated = Weightless.Weightless<"trunc">
 
 const layer = (

@@ -41,10 +41,12 @@ export interface Living extends State {
 /** An answer that was computed once, if there is one to this tensor and what comes from outside. */
 export type Constants = (x: tf.Tensor, external: External) => Quantized | undefined
 
+/** A reference to the state of a layer, or of one of its quantizers. */
 export type Cell = LeasedRef.LeasedRef<Living>
 
 /** Parameters that cells have at a moment other than the present: while a load is on its way, or under a gradient. */
 export type Candidates = (cell: Cell) => Tree.Parameters | undefined
+/** The tensors that a quantizer follows: those of the candidates, or of the layers now. */
 export type Tracked = (candidates: Candidates) => ReadonlyArray<tf.Tensor>
 
 const nothingTracked: Tracked = () => []

@@ -22,6 +22,7 @@ const noCandidates: Cell.Candidates = () => undefined
 /** A layer as a proxy tracks it: asked for its facts whenever the quantizer is resolved. */
 export type TrackedModule = (candidates: Cell.Candidates) => Module
 
+/** The quantizer of a slot as it lives: its declaration, its cell, and the layers that it serves. */
 export interface QuantProxy {
   readonly _tag: "QuantProxy"
   readonly slot: Slot

@@ -11,6 +11,7 @@ const places = Schema.Array(Schema.Array(Schema.String))
 
 /** What takes the place of a layer: nothing that computes, or a model of it and of another layer. */
 export const kinds = ["identity", "scaleBefore", "scaleAfter", "rotation", "branch"] as const
+/** What takes the place of a layer. */
 export type Kind = (typeof kinds)[number]
 
 /** A change as a file has it. */

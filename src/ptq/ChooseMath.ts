@@ -12,6 +12,7 @@ export interface Option {
 
 /** For each item the options that it has; a choice is the index of one for each. */
 export type Items = ReadonlyArray<ReadonlyArray<Option>>
+/** The index of the option that was chosen, for each item. */
 export type Choice = ReadonlyArray<number>
 
 /** What a choice costs and loses, summed over the items. */

@@ -97,6 +97,7 @@ export interface Row {
   readonly counted: Counted
 }
 
+/** What was counted over some batches. */
 export interface Statistics {
   readonly batches: number
   readonly rows: ReadonlyArray<Row>

@@ -37,6 +37,7 @@ export interface Options extends Ptq.Reporting {
   readonly seed?: number
 }
 
+/** What can be wrong. */
 export type LowRankError = Layer.BuildError | UnknownLayer | NonFiniteWeights | UnknownSign | Layer.InputError
 
 const step = "LowRank"

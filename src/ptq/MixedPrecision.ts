@@ -50,6 +50,7 @@ export interface Measurement {
 /** Bits of all weights, or bits times products of one sample: so many at most, or so many for each weight or product on average. */
 export type Budget = { readonly of: "size" | "operations" } & ({ readonly most: number } | { readonly mean: number })
 
+/** A choice: what it costs, and the noise that it is expected to make. */
 export interface Chosen {
   /** for each layer which of the candidates */
   readonly layers: ReadonlyArray<{ readonly layer: string; readonly candidate: Candidate; readonly bits: number }>

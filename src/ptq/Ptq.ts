@@ -70,6 +70,7 @@ export interface Iterated {
   readonly iteration: number
   readonly loss: number
 }
+/** What a step tells while it runs. */
 export type Event = BatchSeen | LayerDone | StepDone | Iterated
 
 /** What every step takes among its options. */

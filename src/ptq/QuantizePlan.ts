@@ -28,6 +28,7 @@ export interface Other {
   readonly isLast: boolean
 }
 
+/** Where quantizers belong in a model. */
 export interface Plan {
   /** layers with weights, by their own cells */
   readonly products: ReadonlyMap<Cell.Cell, Product>

@@ -19,6 +19,7 @@ export interface Iteration {
   readonly iterations: number
 }
 
+/** A loss of learned rounding, from what one iteration computes. */
 export type Loss = (about: Iteration) => tf.Tensor
 
 export interface RegularizedOptions {

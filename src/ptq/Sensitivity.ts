@@ -30,6 +30,7 @@ export interface Row {
   readonly joint: Noise.Noise
 }
 
+/** What each layer loses, and the network. */
 export interface Sensitivity {
   readonly batches: number
   readonly rows: ReadonlyArray<Row>

@@ -19,6 +19,7 @@ export interface Part {
   readonly form: Channels.Channelled
 }
 
+/** Values whose channels may be rotated together, by the layers that make and that read them. */
 export interface Space {
   readonly channels: number
   readonly sources: ReadonlyArray<Part>

@@ -19,6 +19,7 @@ export interface Tensors {
   readonly target: tf.Tensor
 }
 
+/** Samples and their targets, without tensors until a step makes them. */
 export interface Batch {
   /** how many samples */
   readonly size: number
@@ -61,6 +62,7 @@ export const fromTensors = (input: tf.Tensor, target: tf.Tensor): Batch => ({
 
 // ---- data sets ----------------------------------------------------------------------------------------------
 
+/** Samples by their places. */
 export interface Source {
   /** how many samples there are */
   readonly count: number

@@ -39,6 +39,7 @@ export interface Slot {
   readonly tensors: Stored.Tensors
 }
 
+/** All that a training needs to go on. */
 export interface Checkpoint {
   readonly parameters: Stored.Tensors
   /** running statistics and counters */

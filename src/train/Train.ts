@@ -46,6 +46,7 @@ export interface CheckpointWritten {
   readonly step: number
   readonly position: Checkpoint.Position
 }
+/** What a training tells while it runs. */
 export type Event = StepDone | EpochDone | CheckpointWritten
 
 /** What to judge the model by after each epoch. */
