@@ -4,13 +4,14 @@
  * Every sum is a whole number below 2^53 in size, so that the arithmetic of JavaScript is exact; the bounds of a network say that
  * it stays within the accumulators.
  *
- * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./IntegerProgram.ts`, `./IntegerThresholds.ts`,
+ * Room: exchange (level 5). Imports: `./Graph.ts`, `./GraphConstants.ts`, `./IntegerProgram.ts`, `./IntegerResize.ts`, `./IntegerThresholds.ts`,
  * `./IntegerTransposed.ts`, `./IntegerWindows.ts`.
  * Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import type { Lie, Rounding } from "./Graph.ts"
 import { roundEven } from "./GraphConstants.ts"
 import type { Integers, Learned, Operation, Rescaling, Step } from "./IntegerProgram.ts"
+import * as Resize from "./IntegerResize.ts"
 import * as Thresholds from "./IntegerThresholds.ts"
 import * as Transposed from "./IntegerTransposed.ts"
 import { placesOf, product, tapsOf } from "./IntegerWindows.ts"
@@ -167,6 +168,10 @@ export const computed = (operation: Operation, inputs: ReadonlyArray<Integers>):
       return pooled(x, operation.lie, 0, (sum, q) => sum + q - operation.zeroPoint)
     case "flatten":
       return { shape: [x.shape[0] ?? 0, product(x.shape.slice(1))], data: x.data }
+    case "resizeNearest":
+      return Resize.nearest(x, operation)
+    case "resizeLinear":
+      return Resize.linear(x, operation)
     case "add": {
       const [, y] = inputs as readonly [Integers, Integers]
       const [a, b] = operation.zeroPoints

@@ -27,6 +27,8 @@ const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 /** sizes of windows and strides: small enough that nobody waits for them */
 const Small = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65535 }))
 const Shape = Schema.Array(Natural)
+const Side = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 4096 }))
+const Size = Schema.Tuple([Side, Side])
 const Scale = Schema.NonEmptyArray(Schema.Finite.check(Schema.isGreaterThan(0)))
 const Rounding = Schema.Literals(["nearest", "floor", "ceil", "toZero", "other"])
 const Numbers = Schema.Struct({ shape: Shape, data: Schema.NonEmptyArray(Schema.Finite) })
@@ -96,6 +98,14 @@ const Operation = Schema.Union([
   Schema.Struct({ op: Schema.Literal("maxPool"), lie: Lie }),
   Schema.Struct({ op: Schema.Literal("sumPool"), lie: Lie, zeroPoint: Whole }),
   Schema.Struct({ op: Schema.Literal("flatten") }),
+  Schema.Struct({ op: Schema.Literal("resizeNearest"), from: Size, to: Size }),
+  Schema.Struct({
+    op: Schema.Literal("resizeLinear"),
+    from: Size,
+    to: Size,
+    alignCorners: Schema.Boolean,
+    zeroPoint: Whole
+  }),
   Schema.Struct({ op: Schema.Literal("add"), zeroPoints: Schema.Tuple([Whole, Whole]) }),
   Schema.Struct({ op: Schema.Literal("concat"), axis: Natural })
 ])

@@ -3,7 +3,7 @@
  * bounds of every sum are known before anything runs.
  *
  * Room: exchange (level 5). Imports: `tensor`, `./Graph.ts`, `./GraphConstants.ts`, `./IntegerBounds.ts`, `./IntegerProgram.ts`,
- * `./IntegerThresholds.ts`, `./IntegerTransposed.ts`.
+ * `./IntegerResize.ts`, `./IntegerThresholds.ts`, `./IntegerTransposed.ts`.
  * Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
@@ -11,6 +11,7 @@ import * as Graph from "./Graph.ts"
 import * as GraphConstants from "./GraphConstants.ts"
 import * as Bounds from "./IntegerBounds.ts"
 import type * as Program from "./IntegerProgram.ts"
+import * as Resize from "./IntegerResize.ts"
 import * as Thresholds from "./IntegerThresholds.ts"
 import * as Transposed from "./IntegerTransposed.ts"
 
@@ -268,6 +269,14 @@ const lowered = (node: Graph.Node, inputs: ReadonlyArray<Program.Meaning>, rank:
       if (x.scale.length !== 1)
         throw refusal(node, "channels with scales of their own cannot be flattened; quantize before")
       return { operation: { op: "flatten" }, meaning: x }
+    }
+    case "resizeNearest":
+      return { operation, meaning: x }
+    case "resizeLinear": {
+      const parts = Resize.denominators(operation.to, operation.alignCorners)
+      const bounds = Bounds.ofSum(x, parts)
+      const meaning = { scale: x.scale.map((s) => s / parts), zeroPoint: 0, ...bounds }
+      return { operation: { ...operation, zeroPoint: x.zeroPoint }, meaning, accumulator: accumulatorOf(node, bounds) }
     }
     case "maxPool":
       return { operation: { op: "maxPool", lie: operation.lie }, meaning: x }

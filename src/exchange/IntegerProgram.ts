@@ -3,7 +3,7 @@
  *
  * Room: exchange (level 5). Imports: `./Graph.ts` types. Laws: test/exchange/IntegerNetwork.test.ts.
  */
-import type { IntegerGrid, Lie } from "./Graph.ts"
+import type { IntegerGrid, Lie, Size } from "./Graph.ts"
 
 /** Integers of a shape, row by row; channels last. */
 export interface Integers {
@@ -93,6 +93,16 @@ export type Operation =
   /** without the division, which is in the scale */
   | { readonly op: "sumPool"; readonly lie: Lie; readonly zeroPoint: number }
   | { readonly op: "flatten" }
+  /** `y[i] = x[floor(i from / to)]` along height and width */
+  | { readonly op: "resizeNearest"; readonly from: Size; readonly to: Size }
+  /** on straight lines, times the denominators of height and width: `IntegerResize.denominators` */
+  | {
+      readonly op: "resizeLinear"
+      readonly from: Size
+      readonly to: Size
+      readonly alignCorners: boolean
+      readonly zeroPoint: number
+    }
   | { readonly op: "add"; readonly zeroPoints: readonly [number, number] }
   | { readonly op: "concat"; readonly axis: number }
 

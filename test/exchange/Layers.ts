@@ -126,19 +126,19 @@ export const cases: Readonly<Record<string, Case>> = {
   TensorNorm: { shape: image, make: TensorNorm.tensorNorm(), to: everywhere },
   LayerNorm: { shape: rows, make: LayerNorm.layerNorm({ channels: 4 }), to: files },
   RMSNorm: { shape: rows, make: LayerNorm.rmsNorm({ channels: 4 }), to: files },
-  QuantUpsampleNearest: { shape: image, make: Upsample.upsampleNearest({ scaleFactor: 2 }), to: files },
-  "QuantUpsampleNearest (uneven)": { shape: image, make: Upsample.upsampleNearest({ size: [10, 7] }), to: files },
+  QuantUpsampleNearest: { shape: image, make: Upsample.upsampleNearest({ scaleFactor: 2 }), to: everywhere },
+  "QuantUpsampleNearest (uneven)": { shape: image, make: Upsample.upsampleNearest({ size: [10, 7] }), to: everywhere },
   QuantUpsampleBilinear: {
     shape: image,
     make: Upsample.upsampleBilinear({ scaleFactor: 2 }),
     input: powerOfTwo,
-    to: files
+    to: everywhere
   },
   "QuantUpsampleBilinear (aligned corners)": {
     shape: image,
     // ninths and sevenths: no value is a tie
     make: Upsample.upsampleBilinear({ size: [10, 8], alignCorners: true }),
-    to: files
+    to: everywhere
   },
   AlignScales: { shape: image, make: Model.alignScales, call: (layer, x) => layer([x, x])[1], to: everywhere },
   QuantEmbedding: {
