@@ -94,6 +94,7 @@ export const works: ReadonlyArray<Work> = [
   ),
   arXiv("1706.03762", "Vaswani et al.", 2017, "Attention is all you need"),
   arXiv("1711.05101", "Loshchilov, Hutter", 2019, "Decoupled weight decay regularization"),
+  arXiv("1709.04060", "Umuroglu, Jahre", 2017, "Streamlined deployment for quantized neural networks"),
   arXiv(
     "1712.05877",
     "Jacob et al.",
