@@ -64,7 +64,10 @@ export const rules: ReadonlyArray<Rule> = [
       "of each call is taken. Ours searches, as the integer twin of the quantizer does in the reference.",
     matches: ({ config, outputs }) => {
       const resolved = config.resolved ?? outputs.resolved ?? {}
-      return resolved.mse_scale !== undefined && resolved.scaling_impl_type === "stats"
+      // of a quantizer, or of those of a layer
+      return [resolved, ...Object.values<any>(resolved)].some(
+        (one) => one?.mse_scale !== undefined && one.scaling_impl_type === "stats"
+      )
     }
   },
   {
