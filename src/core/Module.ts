@@ -14,11 +14,13 @@ export interface Module {
   readonly outChannels: number
   /** the axis of `weight` that counts output channels */
   readonly outputChannelAxis: number
+  /** the axis of `weight` that counts input channels; default: the other one of the last two, or the second where the output channels come first */
+  readonly inputChannelAxis?: number
 }
 
-/** The axis of `weight` that counts input channels: one of the last two, as the output channels, or the second where those come first. */
-export const inputChannelAxis = ({ weight: { rank }, outputChannelAxis }: Module): number =>
-  outputChannelAxis === 0 ? 1 : outputChannelAxis === rank - 1 ? rank - 2 : rank - 1
+/** The axis of `weight` that counts input channels. */
+export const inputChannelAxis = ({ weight: { rank }, outputChannelAxis, inputChannelAxis }: Module): number =>
+  inputChannelAxis ?? (outputChannelAxis === 0 ? 1 : outputChannelAxis === rank - 1 ? rank - 2 : rank - 1)
 
 /** One module, or several that share a proxy. */
 export type Modules = Module | readonly [Module, Module, ...ReadonlyArray<Module>]

@@ -67,8 +67,9 @@ export const withQuantizer = (testCase: Case, role: Role, module: Modules, f: (g
 
 /** The facts about a layer with this weight, in the reference's own layout. */
 export const moduleOf = (layer: string, weight: tf.Tensor, bias?: tf.Tensor): Module => {
-  const outputChannelAxis = /Transpose/.test(layer) ? 1 : 0
-  return { kind: layer, weight, bias, outChannels: weight.shape[outputChannelAxis] ?? 0, outputChannelAxis }
+  const [inputChannelAxis, outputChannelAxis] = /Transpose/.test(layer) ? [0, 1] : [1, 0]
+  const outChannels = weight.shape[outputChannelAxis] ?? 0
+  return { kind: layer, weight, bias, outChannels, outputChannelAxis, inputChannelAxis }
 }
 
 /** A layer without a weight. */
