@@ -9,8 +9,10 @@ import * as PtqTable from "./PtqTable.ts"
 
 it.each(PtqTable.methods.map((one) => [one.name, one] as const))("%s is a recipe at any width", (name, method) =>
   Effect.runPromise(
-    Effect.forEach([8, 3], (bits) =>
-      Recipe.fromJson({ name, quantizers: method.quantizers(bits), steps: method.steps })
+    Effect.forEach(
+      [8, 3],
+      (bits) => Recipe.fromJson({ name, quantizers: method.quantizers(bits), steps: method.steps }),
+      { discard: true }
     )
   )
 )
