@@ -13,8 +13,7 @@ export const example = Effect.gen(function* () {
     steps: network.steps.map(({ operation }) => operation.op),
     accumulators: network.accumulators.map(({ layer, bits }) => `${layer}: ${bits} bits`),
     integers: answer.data,
-    values: IntegerNetwork.valuesOf(answer, answer.meaning),
-    bytes: IntegerNetwork.encode(network).length
+    values: IntegerNetwork.valuesOf(answer, answer.meaning)
   }
 })
 
@@ -22,6 +21,5 @@ export const shows = {
   steps: ["linear", "relu", "rescale", "linear"],
   accumulators: ["fc1: 15 bits", "fc2: 12 bits"],
   integers: [-20, -134, 57, 26],
-  values: [-0.0305928, -0.204972, 0.0871895, 0.0397706],
-  bytes: 2604
+  values: [-0.0305928, -0.204972, 0.0871895, 0.0397706]
 }
