@@ -110,16 +110,38 @@ const ownValue = (dict: Dict, entry: Entry.Entry): Result.Result<Found | undefin
 
 // ---- a quantizer's ------------------------------------------------------------------------------------------
 
-type Axes = (proxy: string, rank: number) => ReadonlyArray<number>
+type Shape = ReadonlyArray<number>
+
+/** The axes there of what has this shape here. */
+type Axes = (proxy: string, shape: Shape) => ReadonlyArray<number>
+
+/**
+ * The axes of one number for each group of a weight: as the weight lies, but for an axis that is two, the groups and a 1 for what is in
+ * them; undefined where the shape is none of such.
+ */
+const groupAxes = (axes: ReadonlyArray<number>, whole: Shape, shape: Shape): ReadonlyArray<number> | undefined => {
+  const fits = (dim: number): boolean =>
+    shape[dim + 1] === 1 && whole.every((d, i) => i === dim || d === shape[i < dim ? i : i + 1])
+  const dim = [whole.length - 2, whole.length - 1].find(fits)
+  const split = dim === undefined ? undefined : axes[dim]
+  if (dim === undefined || split === undefined) return undefined
+  return shape.map((_, i) => {
+    if (i === dim || i === dim + 1) return split + i - dim
+    const axis = axes[i < dim ? i : i - 1] as number
+    return axis > split ? axis + 1 : axis
+  })
+}
 
 /** The axes of what lies as the weight of a proxy does: those of the weight next to it. */
 const weightAxes = (entries: ReadonlyArray<Entry.Entry>): Axes => {
   const byName = new Map(entries.filter(({ own }) => own).map((entry) => [entry.name, entry]))
-  return (proxy, rank) => {
+  return (proxy, shape) => {
     const weight = byName.get(Entry.dotted(raised(proxy, 1), "weight"))
     const origin = weight === undefined ? undefined : originsOf(weight)[0]
     const axes = weight === undefined || origin === undefined ? undefined : axesOf(origin, weight)
-    return axes?.length === rank ? axes : Origin.axesOf("weight", rank)
+    if (axes?.length === shape.length) return axes
+    const grouped = axes?.length === shape.length - 1 && weight ? groupAxes(axes, weight.shape, shape) : undefined
+    return grouped ?? Origin.axesOf("weight", shape.length)
   }
 }
 
@@ -134,8 +156,7 @@ const turnedAs = (
   axes: Axes
 ): Result.Result<Stored.Stored, ShapeMismatch> => {
   if (isLine(stored.shape)) return Result.succeed(stored)
-  const turned =
-    proxy?.slot === "weight" ? StoredView.transpose(stored, axes(entry.prefix, stored.shape.length)) : stored
+  const turned = proxy?.slot === "weight" ? StoredView.transpose(stored, axes(entry.prefix, entry.shape)) : stored
   return shapeText(turned.shape) === shapeText(entry.shape)
     ? Result.succeed(turned)
     : Result.fail(
@@ -225,11 +246,13 @@ export const toStateDict = (layer: Stateful): Effect.Effect<Stored.Tensors> =>
       const back = (order: ReadonlyArray<number>): Stored.Stored =>
         order.length === rank ? StoredView.transpose(stored, StoredView.inverse(order)) : stored
       if (own) {
-        const lying = /(^|\.)weight$/.test(path) ? axes(Entry.dotted(prefix, path), rank) : Origin.axesOf(path, rank)
+        const lying = /(^|\.)weight$/.test(path)
+          ? axes(Entry.dotted(prefix, path), stored.shape)
+          : Origin.axesOf(path, rank)
         return [[Names.snake(name), back(lying)]]
       }
       const slot = proxies.get(prefix)?.slot ?? "activation"
-      return [[Names.ofQuantizer(prefix, slot, path), slot === "weight" ? back(axes(prefix, rank)) : stored]]
+      return [[Names.ofQuantizer(prefix, slot, path), slot === "weight" ? back(axes(prefix, stored.shape)) : stored]]
     }
     return Object.fromEntries(entries.flatMap(there))
   })

@@ -15,8 +15,10 @@ import * as Linear from "../../src/nn/Linear.ts"
 import * as Model from "../../src/nn/Model.ts"
 import * as Normalization from "../../src/nn/Normalization.ts"
 import * as State from "../../src/nn/State.ts"
+import * as TransposedConvolution from "../../src/nn/TransposedConvolution.ts"
 import * as Cell from "../../src/proxy/Cell.ts"
 import type { Origins } from "../../src/proxy/Origin.ts"
+import * as Microscaling from "../../src/quant/Microscaling.ts"
 import * as LeasedRef from "../../src/tensor/LeasedRef.ts"
 import * as Stored from "../../src/tensor/Stored.ts"
 
@@ -71,6 +73,58 @@ const holder = (parameters: Readonly<Record<string, ReadonlyArray<number>>>, ori
     tf.dispose(Object.values(made))
     return { kind: "Holder", cells: [["", own]], proxies: [], apply: (states, x) => [x, states] } as Layer.Layer
   })
+
+describe("learned scales of groups", () => {
+  beforeAll(() => Effect.runPromise(Effect.scoped(Effect.provide(Effect.void, Backend.cpu, { local: true }))))
+  const options = {
+    inChannels: 4,
+    outChannels: 3,
+    kernelSize: [2, 1],
+    weightQuant: Microscaling.MXInt8WeightMSE
+  } as const
+  const weight = { groupSize: 2 }
+
+  it.each([
+    ["a convolution", () => Convolution.quantConv2d({ ...options, weight }), [3, 2, 1, 2, 1]],
+    [
+      "a transposed convolution",
+      () => TransposedConvolution.quantConvTranspose2d({ ...options, weight }),
+      [2, 1, 3, 2, 1]
+    ]
+  ] as const)("of %s lie as the groups of its weight do there", (_, make, shape) =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const layer = yield* make()
+          yield* Layer.forward(layer, tf.ones([1, 3, 3, 4]))
+          const dict = yield* PyTorch.toStateDict(layer)
+          const { "weight_quant.tensor_quant.scaling_impl.value": scale, weight: whole } = dict
+          expect(scale?.shape).toEqual(shape)
+          // the scale of a group is near what its largest weight needs
+          const isTransposed = shape[1] === 1
+          for (const o of range(3))
+            for (const g of range(2))
+              for (const k of range(2)) {
+                const learned = isTransposed
+                  ? at(scale as Stored.Stored, g, 0, o, k, 0)
+                  : at(scale as Stored.Stored, o, g, 0, k, 0)
+                const sizes = range(2).map((i) => {
+                  const channel = 2 * g + i
+                  const index = isTransposed ? [channel, o, k, 0] : [o, channel, k, 0]
+                  return Math.abs(at(whole as Stored.Stored, ...index))
+                })
+                const largest = Math.max(...sizes)
+                expect(2 ** learned / largest).toBeGreaterThan(0.25)
+                expect(2 ** learned / largest).toBeLessThan(2.01)
+              }
+          const other = yield* make()
+          yield* PyTorch.load(other, dict, "strict")
+          expect(yield* PyTorch.toStateDict(other)).toEqual(dict)
+        })
+      )
+    )
+  )
+})
 
 describe("PyTorchNames", () => {
   it("finds a name here and its name there to be the same", () => {

@@ -5,11 +5,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect, type Scope } from "effect"
 import * as Names from "../../../../src/exchange/PyTorchNames.ts"
 import * as Activation from "../../../../src/nn/Activation.ts"
-import * as Convolution from "../../../../src/nn/Convolution.ts"
 import * as Embedding from "../../../../src/nn/Embedding.ts"
 import * as Entry from "../../../../src/nn/Entry.ts"
 import type * as Layer from "../../../../src/nn/Layer.ts"
-import * as Linear from "../../../../src/nn/Linear.ts"
 import * as Normalization from "../../../../src/nn/Normalization.ts"
 import * as Select from "../../../../src/nn/Select.ts"
 import * as Origin from "../../../../src/proxy/Origin.ts"
@@ -22,6 +20,7 @@ import { numberOf } from "../Core.ts"
 import * as Attention from "../layers/Attention.ts"
 import { optionsOf } from "../layers/Options.ts"
 import * as Recurrent from "../layers/Recurrent.ts"
+import * as Weighted from "../layers/Weighted.ts"
 import { camelOf } from "../quantizers/Names.ts"
 
 // ---- layers -------------------------------------------------------------------------------------------------
@@ -39,12 +38,31 @@ interface Kind {
 }
 const weighted = ["weight", "bias", "input", "output"] as const
 
+const activation = (make: unknown, roles: Kind["roles"]): Kind => ({ make: make as Make, input: [2, 3, 2, 2], roles })
+
 const kinds: Readonly<Record<string, Kind>> = {
-  QuantLinear: { make: Linear.quantLinear as Make, input: [2, 3], roles: weighted },
-  QuantConv2d: { make: Convolution.quantConv2d as Make, input: [2, 4, 4, 2], roles: weighted },
   QuantEmbedding: { make: Embedding.quantEmbedding as unknown as Make, input: [4], roles: ["weight"], counts: true },
   QuantScaleBias: { make: Normalization.quantScaleBias as Make, input: [2, 3], roles: weighted },
-  QuantIdentity: { make: Activation.quantIdentity as Make, input: [2, 3, 2, 2], roles: ["act"] }
+  QuantIdentity: activation(Activation.quantIdentity, ["act"]),
+  QuantReLU: activation(Activation.quantReLU, ["act", "input"]),
+  QuantSigmoid: activation(Activation.quantSigmoid, ["act", "input"]),
+  QuantTanh: activation(Activation.quantTanh, ["act", "input"]),
+  QuantHardTanh: activation(Activation.quantHardTanh, ["act", "input"])
+}
+
+/** Linear and convolutional layers, which take as many channels as their options say. */
+const product = (testCase: Case): Kind | undefined => {
+  const { layer, args } = testCase.config
+  const axes = /^QuantConv(?:Transpose)?([123])d$/.exec(layer)?.[1]
+  if (axes === undefined && layer !== "QuantLinear") return undefined
+  const { make } = Weighted.layerOf({ ...testCase, config: { layer, args: { bias: true, ...args } } })
+  const image = Array.from({ length: Number(axes ?? 0) }, () => 5)
+  return { make, input: [2, ...image, args.in_features ?? args.in_channels], roles: weighted }
+}
+
+const kindOf = (testCase: Case): Kind | undefined => {
+  const { layer } = testCase.config
+  return product(testCase) ?? (Object.hasOwn(kinds, layer) ? kinds[layer] : undefined)
 }
 
 const argsOf = (args: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
@@ -76,14 +94,15 @@ const answering = (make: Effect.Effect<Layer.Layer<any, any>, unknown, Scope.Sco
 export const make = (testCase: Case): ReturnType<Make> | undefined => {
   const { layer, args, quantizers = {} } = testCase.config
   if (Object.hasOwn(sequences, layer)) return sequences[layer]?.(testCase)
-  const kind = Object.hasOwn(kinds, layer) ? (kinds[layer] as Kind) : undefined
+  const kind = kindOf(testCase)
   const given = { ...testCase, config: { ...testCase.config, quantizers } }
-  return kind?.make({ ...argsOf(args), ...optionsOf(given, kind.roles) })
+  const own = product(testCase) === undefined ? argsOf(args) : {}
+  return kind?.make({ ...own, ...optionsOf(given, kind.roles) })
 }
 
 /** Some input that the layer of a case takes. */
-export const anyInput = ({ config }: Case): tf.Tensor => {
-  const { input = sequenceInputs[config.layer] ?? [], counts = false } = kinds[config.layer] ?? {}
+export const anyInput = (testCase: Case): tf.Tensor => {
+  const { input = sequenceInputs[testCase.config.layer] ?? [], counts = false } = kindOf(testCase) ?? {}
   const numbers = Array.from({ length: Stored.sizeOf(input) }, (_, i) => (counts ? i : Math.sin(7 * i + 1)))
   return tf.tensor(numbers, [...input], counts ? "int32" : "float32")
 }
