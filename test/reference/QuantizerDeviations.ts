@@ -122,11 +122,11 @@ export const rules: ReadonlyArray<Rule> = [
     reason:
       "A tensor of minus or plus its scale is binary, also if only one of the two occurs. The reference asks for both.",
     matches: ({ outputs }, _, actual) =>
-      actual.differing.every((path: string) => {
+      actual.differing?.every((path: string) => {
         const [, step] = /^step (\d+)[^.]*\.(is_valid|int)$/.exec(path) ?? []
         const { out, quant = out } = outputs.steps?.[Number(step)] ?? {}
         return quant?.bit_width?.data[0] === 1 && new Set(quant.value.data).size === 1
-      })
+      }) === true
   },
   {
     id: "he-counts-one-output",
