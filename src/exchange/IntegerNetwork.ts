@@ -1,14 +1,15 @@
 /**
  * Networks of integers: what of a trained model a device without floating point needs, and what it must compute with it.
  *
- * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./IntegerExecutor.ts`, `./IntegerFile.ts`, `./IntegerInput.ts`, `./IntegerMeaning.ts`,
- * `./IntegerLowering.ts`, `./IntegerProgram.ts`, `./Trace.ts`. Laws: test/exchange/IntegerNetwork.test.ts.
+ * Room: exchange (level 5). Imports: effect, `nn`, `tensor`, `./IntegerExecutor.ts`, `./IntegerFile.ts`, `./IntegerGrid.ts`, `./IntegerInput.ts`,
+ * `./IntegerLowering.ts`, `./IntegerMeaning.ts`, `./IntegerProgram.ts`, `./Trace.ts`. Laws: test/exchange/IntegerNetwork.test.ts.
  */
 import { Effect } from "effect"
 import type * as Layer from "../nn/Layer.ts"
 import { AccumulatorOverflow, NotExportable } from "../tensor/ExportErrors.ts"
 import { ShapeMismatch } from "../tensor/LayerErrors.ts"
 import * as Executor from "./IntegerExecutor.ts"
+import { target } from "./IntegerGrid.ts"
 import * as IntegerInput from "./IntegerInput.ts"
 import * as Lowering from "./IntegerLowering.ts"
 import { floatOf } from "./IntegerMeaning.ts"
@@ -39,7 +40,7 @@ export const of = Effect.fn("IntegerNetwork.of")(
     inputShape: ReadonlyArray<number>,
     options: Lowering.Options = {}
   ): Effect.Effect<IntegerNetwork, NotExportable | AccumulatorOverflow | Layer.InputError> =>
-    Effect.flatMap(Trace.trace(model, inputShape, { target: Lowering.target, indices: options.indices }), (graph) =>
+    Effect.flatMap(Trace.trace(model, inputShape, { target, indices: options.indices }), (graph) =>
       Effect.suspend(() => {
         try {
           return Effect.succeed(Lowering.networkOf(graph, options))
