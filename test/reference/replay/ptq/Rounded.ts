@@ -97,7 +97,7 @@ export const replayed = (testCase: Case): Effect.Effect<Outcome, unknown, Scope.
     if (Result.isFailure(result)) {
       const after = Ptq.weighted(model).map(({ layer }) => Layer.read(layer).get(layer.own)?.parameters.weight)
       const refused = after.every((weight, i) => weight === before[i]) ? tagOf(result.failure) : "halfway"
-      const rule = Deviations.explaining(testCase, testCase.outputs, { refused, differing: [] })
+      const rule = Deviations.explaining(testCase, testCase.outputs, { refused, differing: ["refused"] })
       return rule === undefined ? failed(String(result.failure)) : deviation(rule.id)
     }
     const found: Array<Difference> = []
