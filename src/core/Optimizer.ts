@@ -5,7 +5,7 @@
  * parameter's first gradient. Call `update` within `tf.tidy`, or the tensors in between stay. `GradientClip` and `Parameters` make
  * other optimisers of these.
  *
- * Room: core (level 2). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: test/train/Optimizer.test.ts.
+ * Room: core (level 2). Imports: tfjs, `tensor`, `./LearningRate.ts`. Laws: laws/OptimizerLaws.ts.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import { InvalidOptions } from "../tensor/LayerErrors.ts"

@@ -10,6 +10,7 @@ import * as Layers from "./LayerPack.ts"
 import * as Memory from "./MemoryPack.ts"
 import * as Minifloat from "./MinifloatPack.ts"
 import * as OptimalScale from "./OptimalScalePack.ts"
+import * as Optimizers from "./OptimizerPack.ts"
 import * as Pack from "./Pack.ts"
 import * as PowerOfTwo from "./PowerOfTwoPack.ts"
 import * as Proxies from "./ProxyPack.ts"
@@ -30,6 +31,7 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Memory.operations),
   Pack.any(Minifloat.pack),
   Pack.any(OptimalScale.pack),
+  Pack.any(Optimizers.pack),
   Pack.any(PowerOfTwo.pack),
   Pack.any(Proxies.pack),
   Pack.any(QuantTensor.pack),

@@ -1,0 +1,4 @@
+import { pack } from "./OptimizerPack.ts"
+import { suite } from "./Suite.ts"
+
+suite(pack)
