@@ -3,11 +3,12 @@
  *
  * Room: cli (level 6). Imports: effect, `backend`, `exchange`, `nn`, `ptq`, `tensor`, its own room.
  */
-import { Effect, FileSystem, Option, Result } from "effect"
+import { Array as Arr, Effect, FileSystem, Option, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Backend from "../backend/Backend.ts"
 import * as Certificate from "../exchange/Certificate.ts"
 import * as Onnx from "../exchange/Onnx.ts"
+import * as OnnxEvaluator from "../exchange/OnnxEvaluator.ts"
 import * as OnnxRuntime from "../exchange/OnnxRuntime.ts"
 import type * as Layer from "../nn/Layer.ts"
 import * as State from "../nn/State.ts"
@@ -43,8 +44,8 @@ const flags = {
   out: Flag.withDescription(Flag.withDefault(Flag.String("out"), "breve-out"), "folder for what comes of it")
 }
 
-/** How many images the file is checked on. */
-const certifiedOn = 100
+/** How many images a file is checked on; plain arrays, which compute QONNX, are slower than a runtime. */
+const certifiedOn = { QCDQ: 100, QONNX: 20 }
 
 /** The recipe of a file, or a ready-made one of that name. */
 export const recipeOf = (wanted: string) =>
@@ -56,60 +57,99 @@ export const recipeOf = (wanted: string) =>
   })
 
 /** The first held-out images as the network takes them. */
-const inputsOf = (plan: Quantizing.Plan): Effect.Effect<OnnxRuntime.Floats> =>
+const inputsOf = (plan: Quantizing.Plan, most: number): Effect.Effect<OnnxRuntime.Floats> =>
   Effect.sync(() => {
     const { count, height, width } = plan.test
-    const indices = Uint32Array.from({ length: Math.min(certifiedOn, count) }, (_, i) => i)
+    const indices = Uint32Array.from({ length: Math.min(most, count) }, (_, i) => i)
     return Quantizing.floatsOf(plan.network.source(plan.test).batch(indices), [indices.length, height, width, 1])
   })
 
+/** A file in the dialect that can say what the network does, in each way to write it, the smallest first. */
+interface Written {
+  readonly dialect: "QCDQ" | "QONNX"
+  readonly ending: string
+  readonly ways: Arr.NonEmptyReadonlyArray<Uint8Array>
+  /** why it is not QCDQ */
+  readonly instead?: string
+}
+
 /**
- * The files that there can be, the smallest first: from opset 21 on two weights of up to four bits share a byte, but not every runtime
- * loads all of such files.
+ * QCDQ, which every runtime knows, where that can say it, otherwise QONNX. From opset 21 on two weights of up to four bits share a byte,
+ * but not every runtime loads all of such files.
  */
-const filesOf = (model: Layer.Layer, { height, width }: Quantizing.Plan["image"]) =>
-  Effect.gen(function* () {
-    const inputShape = [1, height, width, 1]
+const writtenOf = (
+  model: Layer.Layer,
+  { height, width }: Quantizing.Plan["image"]
+): Effect.Effect<Written, Onnx.ExportError> => {
+  const inputShape = [1, height, width, 1]
+  const qcdq = Effect.gen(function* () {
     const plain = yield* Onnx.exportQcdq(model, { inputShape })
     const packed = yield* Onnx.exportQcdq(model, { inputShape, opset: 21 })
-    return packed.length < plain.length ? [packed, plain] : [plain]
+    return {
+      dialect: "QCDQ",
+      ending: "",
+      ways: packed.length < plain.length ? [packed, plain] : [plain]
+    } satisfies Written
   })
+  const qonnx = (refused: Onnx.ExportError) =>
+    Effect.map(Onnx.exportQonnx(model, { inputShape }), (bytes) => ({
+      dialect: "QONNX" as const,
+      ending: ".qonnx",
+      ways: [bytes] as const,
+      instead: refused.message
+    }))
+  return Effect.catch(qcdq, qonnx)
+}
 
 /** The network as an ONNX file with its certificate, as far as there can be one. */
 const exported = (name: string, model: Layer.Layer, plan: Quantizing.Plan) =>
   Effect.gen(function* () {
-    const written = yield* Effect.result(filesOf(model, plan.image))
+    const written = yield* Effect.result(writtenOf(model, plan.image))
     if (Result.isFailure(written))
       return { files: {}, exported: { as: "nothing", reason: written.failure.message } as const }
-    const file = `${name}.onnx`
-    const inputs = yield* inputsOf(plan)
+    const { dialect, ending, ways, instead } = written.success
+    const file = `${name}${ending}.onnx`
+    const told = { file, ...(instead !== undefined && { instead }) }
+    const inputs = yield* inputsOf(plan, certifiedOn[dialect])
     const certified = yield* Effect.result(
       Effect.firstSuccessOf(
-        written.success.map((bytes) =>
+        ways.map((bytes) =>
           Effect.map(Certificate.certify(bytes, model, inputs, { file }), (certificate) => ({ bytes, certificate }))
         )
-      ).pipe(Effect.provide(OnnxRuntime.layer))
+      ).pipe(Effect.provide(dialect === "QONNX" ? OnnxEvaluator.layer : OnnxRuntime.layer))
     )
-    if (Result.isFailure(certified)) {
-      const bytes = written.success.at(-1) as Uint8Array
-      return { files: { [file]: bytes }, exported: { as: "file", file, reason: certified.failure.message } as const }
-    }
+    if (Result.isFailure(certified))
+      return {
+        files: { [file]: Arr.lastNonEmpty(ways) },
+        exported: { as: "file", ...told, reason: certified.failure.message } as const
+      }
     const { bytes, certificate } = certified.success
     return {
-      files: { [file]: bytes, [`${name}.certificate.json`]: `${JSON.stringify(certificate, null, 2)}\n` },
-      exported: { as: "certificate", file, certificate } as const
+      files: { [file]: bytes, [`${name}${ending}.certificate.json`]: Certificate.json(certificate) },
+      exported: { as: "certificate", ...told, certificate } as const
     }
   })
 
-const summary = (told: QuantizeReport.Exported): string =>
-  told.as === "nothing"
-    ? `no ONNX file: ${told.reason}`
-    : told.as === "file"
+const summary = (told: QuantizeReport.Exported): string => {
+  if (told.as === "nothing") return `no ONNX file: ${told.reason}`
+  const verdict =
+    told.as === "file"
       ? `${told.file} is not certified: ${told.reason}`
       : `${told.file}: ${told.certificate.certified ? "certified" : "NOT certified"} on ${told.certificate.inputs.count} images`
+  return told.instead === undefined ? verdict : `${verdict}\nin QONNX: ${told.instead}`
+}
 
-const namesOf = (name: string): ReadonlyArray<string> =>
-  ["safetensors", "onnx", "certificate.json", "recipe.json", "html"].map((ending) => `${name}.${ending}`)
+const endings = [
+  "safetensors",
+  "onnx",
+  "certificate.json",
+  "qonnx.onnx",
+  "qonnx.certificate.json",
+  "recipe.json",
+  "html"
+]
+
+const namesOf = (name: string): ReadonlyArray<string> => endings.map((ending) => `${name}.${ending}`)
 
 export const command = Command.make("quantize", flags, (given) =>
   Effect.scoped(

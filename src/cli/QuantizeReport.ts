@@ -12,10 +12,16 @@ import * as Charts from "./Charts.ts"
 import type * as Quantizing from "./Quantizing.ts"
 import * as Report from "./Report.ts"
 
+interface File {
+  readonly file: string
+  /** why it is QONNX, and not QCDQ */
+  readonly instead?: string
+}
+
 /** How the quantized network left: as a file that was checked, as one that was not, or not at all, and why. */
 export type Exported =
-  | { readonly as: "certificate"; readonly file: string; readonly certificate: Certificate.Certificate }
-  | { readonly as: "file"; readonly file: string; readonly reason: string }
+  | ({ readonly as: "certificate"; readonly certificate: Certificate.Certificate } & File)
+  | ({ readonly as: "file"; readonly reason: string } & File)
   | { readonly as: "nothing"; readonly reason: string }
 
 export interface QuantizeData {
@@ -112,7 +118,12 @@ const key = (colour: string, text: string): string =>
 const exportedText = (exported: Exported): string => {
   if (exported.as === "nothing") return `<p>No ONNX file was written: ${escapeHtml(exported.reason)}</p>`
   const file = escapeHtml(exported.file)
-  if (exported.as === "file") return `<p>${file} was written, but not checked: ${escapeHtml(exported.reason)}</p>`
+  const instead =
+    exported.instead === undefined
+      ? ""
+      : `\n<p>It is in QONNX, whose nodes not every runtime knows: ${escapeHtml(exported.instead)}</p>`
+  if (exported.as === "file")
+    return `<p>${file} was written, but not checked: ${escapeHtml(exported.reason)}</p>${instead}`
   const { certified, rule, runtime, comparisons, inputs } = exported.certificate
   const rows = comparisons.map(({ between, outputs, equal, differingInputs, explained, sameClass, classes }) => [
     between.join(" and "),
@@ -123,7 +134,7 @@ const exportedText = (exported: Exported): string => {
   ])
   const headers = ["compared", "equal outputs", "differing inputs", "explained by ties", "same class"]
   return `<p><strong>${certified ? "Certified" : "Not certified"}</strong>: ${file} in ${escapeHtml(`${runtime.name} ${runtime.version}`)}
-on ${inputs.count} images. ${escapeHtml(rule)}</p>\n<div class="wide">${table(headers, rows)}</div>`
+on ${inputs.count} images. ${escapeHtml(rule)}</p>${instead}\n<div class="wide">${table(headers, rows)}</div>`
 }
 
 // ---- the page -----------------------------------------------------------------------------------------------

@@ -44,9 +44,12 @@ export const graphOf = (
   }
   for (const call of calls) {
     const { layer, path, inputs, uses, outputs } = call
-    const { form, kind } = layer
-    if (form === undefined)
-      throw refusal(target, call, "what it computes is not known as data; replace it by layers that have a form")
+    const {
+      form,
+      kind,
+      formless = "what it computes is not known as data; replace it by layers that have a form"
+    } = layer
+    if (form === undefined) throw refusal(target, call, formless)
     const nameOf = (tensor: tf.Tensor): string => {
       const name = names.get(tensor)
       if (name === undefined)

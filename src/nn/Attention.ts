@@ -250,6 +250,7 @@ export const quantMultiheadAttention = <const O extends Options & Slots.Given<Sl
     const proxies = ScaledDotProduct.named(quants)
     return {
       kind,
+      formless: ScaledDotProduct.formless,
       proxies: [...layers.flatMap(([name, layer]) => prefixed(name, layer.proxies)), ...proxies],
       cells: [
         ...(biasKv === undefined ? [] : [["", biasKv] as const]),

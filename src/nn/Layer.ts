@@ -37,6 +37,8 @@ export interface Stateful {
   readonly proxies: ReadonlyArray<readonly [name: string, proxy: QuantProxy]>
   /** what it computes apart from its quantizers; absent: only `apply` knows */
   readonly form?: Form
+  /** why it has none, and what to do, for messages */
+  readonly formless?: string
 }
 
 /** What a layer may answer: one value, or several. */

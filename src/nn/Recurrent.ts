@@ -74,6 +74,8 @@ export interface Recurrent<In, Out extends Layer.Values> extends Layer.Layer<In,
 
 // ---- constructors -------------------------------------------------------------------------------------------
 
+const formless = "it quantizes within every step, and no operator of a file does; export what comes before and after it"
+
 type Problem = readonly [option: string, reason: string]
 
 const wrongIn = (options: Options & Slots.Given<"io">): Problem | undefined => {
@@ -143,6 +145,7 @@ const make = (
     const all = layers.flat()
     return {
       kind,
+      formless,
       ioQuant,
       cells: all.flatMap(({ cells }) => cells),
       proxies: all.flatMap(({ proxies }) => proxies),

@@ -104,6 +104,10 @@ export interface Input {
 
 const kind = "QuantScaledDotProductAttention"
 
+/** Why attention has no form. */
+export const formless =
+  "it quantizes between its products of activations, which are written down only with weights; export what comes before and after it"
+
 const checked = ({ query, key, value }: Heads, mask: tf.Tensor | undefined): void => {
   const [l, e] = query.shape.slice(-2) as [number, number]
   const [s] = key.shape.slice(-2) as [number]
@@ -180,5 +184,5 @@ export const quantScaledDotProductAttention = <const O extends Options & Slots.G
       const y = Thread.quantized(thread, sdpaOutputQuant, output)
       return [returnQuantTensor ? y : QuantTensor.dequantized(y), thread.states]
     }
-    return { kind, proxies, cells: Slots.cellsOf(proxies), apply }
+    return { kind, formless, proxies, cells: Slots.cellsOf(proxies), apply }
   })

@@ -270,14 +270,48 @@ describe("breve quantize", () => {
     const again = await readBack(at("b", names[4] as string))
     expect(again.bytes).toEqual(bytes)
   }, 60_000)
-  it("says honestly what needs training, and why there is no file", async () => {
+  it("says honestly what needs training", async () => {
     const binary = await printed(quantize("binary", "c"))
     expect(binary).toContain("This recipe needs training on: one bit leaves little")
-    const mx = await printed(quantize("mx-fp4", "d"))
-    expect(mx).toContain("no ONNX file: conv1 (QuantConv2d) cannot be exported")
-    expect(await readdir(at("d"))).not.toContain("cnn-float-mx-fp4.onnx")
-    expect(await readFile(at("d", "cnn-float-mx-fp4.html"), "utf8")).toContain("No ONNX file was written")
+  }, 60_000)
+  it("writes QONNX where QCDQ cannot say it, certified in the evaluator, and says why", async () => {
+    const said = await printed(quantize("mx-fp4", "d"))
+    expect(said).toContain("cnn-float-mx-fp4.qonnx.onnx: certified on 20 images")
+    expect(said).toContain("in QONNX: conv1 (QuantConv2d) cannot be exported as QCDQ")
+    expect((await readdir(at("d"))).toSorted()).toEqual(
+      ["html", "qonnx.certificate.json", "qonnx.onnx", "recipe.json", "safetensors"].map((e) => `cnn-float-mx-fp4.${e}`)
+    )
+    const certificate = JSON.parse(await readFile(at("d", "cnn-float-mx-fp4.qonnx.certificate.json"), "utf8"))
+    expect(certificate).toMatchObject({
+      certified: true,
+      model: { file: "cnn-float-mx-fp4.qonnx.onnx", dialect: "QONNX" },
+      runtime: { name: "breve's evaluator" },
+      inputs: { count: 20 }
+    })
+    const page = await readFile(at("d", "cnn-float-mx-fp4.html"), "utf8")
+    expect(page).toContain("<strong>Certified</strong>: cnn-float-mx-fp4.qonnx.onnx")
+    expect(page).toContain(
+      "It is in QONNX, whose nodes not every runtime knows: conv1 (QuantConv2d) cannot be exported as QCDQ"
+    )
     expect((await readBack(at("d", "cnn-float-mx-fp4.safetensors"))).name).toBe("cnn-int8")
+    // the command that checks files finds the state beside it
+    expect(await told(verifying([at("d", "cnn-float-mx-fp4.qonnx.onnx"), "--inputs", "5"]))).toMatch(/^certified$/m)
+  }, 60_000)
+  it("says why there is no file where no dialect can say it", async () => {
+    const moving: Recipe.Recipe = {
+      name: "moving",
+      quantizers: [
+        { match: "*actQuant", quantizer: "Int8DynamicActPerTensorFloat" },
+        { match: "*biasQuant", quantizer: null, optional: true }
+      ],
+      steps: []
+    }
+    await writeFile(at("moving.json"), Recipe.encode(moving))
+    expect(await printed(quantize(at("moving.json"), "f"))).toMatch(
+      /^no ONNX file: .* cannot be exported as QONNX: .*depends on its input/m
+    )
+    expect((await readdir(at("f"))).filter((name) => name.includes("onnx"))).toEqual([])
+    expect(await readFile(at("f", "cnn-float-moving.html"), "utf8")).toContain("No ONNX file was written")
   }, 60_000)
   it("refuses wrong recipes and states, and writes nothing", async () => {
     expect(await failure(quantize("int4-gtpq", "e"))).toMatchObject({ _tag: "InvalidRecipe", nearest: "int4-gptq" })
