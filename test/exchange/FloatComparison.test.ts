@@ -57,6 +57,8 @@ const awkward = (): Float32Array =>
 const format = (quant: Injector.Any, bitWidth: number, exponentBitWidth: number, mantissaBitWidth: number) =>
   pipe(quant as Any, Injector.let({ bitWidth, exponentBitWidth, mantissaBitWidth })) as Injector.Any
 
+const unsigned = (quant: Injector.Any) => pipe(quant as Any, Injector.let({ signed: false })) as Injector.Any
+
 const formats: Readonly<Record<string, Injector.Any>> = {
   "e4m3 without a scale": FloatOcp.Fp8e4m3OCPAct,
   e4m3: FloatOcp.Fp8e4m3OCPActPerTensorFloat,
@@ -64,7 +66,9 @@ const formats: Readonly<Record<string, Injector.Any>> = {
   "e4m3 fnuz": FloatFnuz.Fp8e4m3FNUZActPerTensorFloat,
   "e5m2 fnuz": FloatFnuz.Fp8e5m2FNUZActPerTensorFloat,
   e2m1: format(FloatOcp.FpOCPActPerTensorFloat, 4, 2, 1),
-  e3m2: format(FloatOcp.FpOCPActPerTensorFloat, 6, 3, 2)
+  e3m2: format(FloatOcp.FpOCPActPerTensorFloat, 6, 3, 2),
+  "e4m3 without a sign": unsigned(format(FloatOcp.FpOCPActPerTensorFloat, 7, 4, 3)),
+  "e2m2 without a sign": unsigned(format(FloatOcp.FpOCPActPerTensorFloat, 4, 2, 2))
 }
 
 onBackends("FloatQuant in the evaluator", () => {

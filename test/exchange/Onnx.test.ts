@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, pipe } from "effect"
+import { Effect, pipe, type Scope } from "effect"
 import * as ort from "onnxruntime-web/wasm"
 import { describe, expect, it } from "vitest"
+import * as QuantTensor from "../../src/core/QuantTensor.ts"
 import * as IntegerNetwork from "../../src/exchange/IntegerNetwork.ts"
 import * as Onnx from "../../src/exchange/Onnx.ts"
 import { bytesOf } from "../../src/exchange/OnnxBuilder.ts"
@@ -20,6 +21,7 @@ import * as TransposedConvolution from "../../src/nn/TransposedConvolution.ts"
 import * as Truncated from "../../src/nn/Truncated.ts"
 import * as Binary from "../../src/quant/Binary.ts"
 import * as Dynamic from "../../src/quant/Dynamic.ts"
+import * as FixedPoint from "../../src/quant/FixedPoint.ts"
 import * as FloatOcp from "../../src/quant/FloatOcp.ts"
 import * as Microscaling from "../../src/quant/Microscaling.ts"
 import * as ScaledInt from "../../src/quant/ScaledInt.ts"
@@ -177,6 +179,66 @@ onBackends("a QCDQ file in onnxruntime", () => {
   )
 })
 
+onBackends("a truncation with a scale for each channel", () => {
+  const summed = (truncated: Effect.Effect<Layer.Layer, Layer.BuildError, Scope.Scope>) =>
+    Effect.gen(function* () {
+      const model = Model.sequential({
+        // a power of two as its scale makes the sums exact
+        act: yield* Activation.quantIdentity({
+          actQuant: pipe(FixedPoint.Int8ActPerTensorFixedPoint, collected),
+          returnQuantTensor: true
+        }),
+        conv: yield* Convolution.quantConv2d({
+          inChannels: 4,
+          outChannels: 6,
+          kernelSize: [3, 3],
+          hasBias: false,
+          weightQuant: ScaledInt.Int8WeightPerChannelFloat,
+          returnQuantTensor: true
+        }),
+        cut: yield* truncated
+      })
+      for (const seed of [1, 2, 3]) {
+        const x = yield* owned(() => Networks.drawn(seed, shape))
+        yield* ownedValue(Layer.forward(model, x, Layer.training) as Effect.Effect<Layer.Value, Layer.InputError>)
+      }
+      return model
+    })
+  const shape = [2, 6, 6, 4]
+  const { TruncTo8bit, RoundTo8bit } = ScaledInt
+  const cases = {
+    "an accumulator, cut": Truncated.quantAccumulator({ truncQuant: TruncTo8bit }),
+    "an accumulator, cut upwards": Truncated.quantAccumulator({
+      truncQuant: TruncTo8bit,
+      trunc: { floatToIntImplType: "ceil" }
+    }),
+    "an accumulator, rounded": Truncated.quantAccumulator({ truncQuant: RoundTo8bit }),
+    "an average pool, cut": Truncated.truncAvgPool2d({ kernelSize: [2, 2] })
+  }
+  for (const [name, truncated] of Object.entries(cases))
+    scoped(`is what the model does: ${name}`, () =>
+      Effect.gen(function* () {
+        const model = yield* summed(truncated)
+        const x = yield* owned(() => Networks.drawn(9, shape))
+        const y = QuantTensor.dequantized(yield* ownedValue(Layer.forward(model, x)))
+        const largest = Math.max(...y.dataSync().map(Math.abs))
+        const off = (theirs: ArrayLike<number>) =>
+          Math.max(...y.dataSync().map((v, i) => Math.abs(v - (theirs[i] as number)))) / largest
+        for (const opset of [13, 21] as const) {
+          const { graph } = yield* Onnx.toQcdq(model, { inputShape: shape, opset })
+          expect(graph.initializer.find(({ name }) => name === "output.scale")?.dims).toEqual([6])
+          const floats = graph.initializer.filter(({ dataType }) => dataType === "float32")
+          for (const { rawData, dims } of floats) {
+            expect(rawData.length).toBe(4 * dims.reduce((a, b) => a * b, 1))
+            expect(new Float32Array(Uint8Array.from(rawData).buffer).every(Number.isFinite)).toBe(true)
+          }
+          const bytes = yield* Onnx.exportQcdq(model, { inputShape: shape, opset })
+          expect(off((yield* inRuntime(bytes, x, "disabled")).dataSync())).toBeLessThan(1e-6)
+        }
+      })
+    )
+})
+
 onBackends("an export", () => {
   scoped("gives the same bytes twice, changes nothing and leaves nothing behind", () =>
     Effect.gen(function* () {
@@ -269,6 +331,24 @@ onBackends("an export", () => {
         trunc: { floatToIntImplType: "roundToZero" }
       })
       expect(yield* refused({ act, cut }, Onnx.exportQcdq, [1, 4, 4, 2])).toMatch(/^NotExportable cut:.*to nearest/)
+    })
+  )
+
+  scoped("rectifies before minifloats without a sign, which FloatQuant does not have", () =>
+    Effect.gen(function* () {
+      const bits = { bitWidth: 7, exponentBitWidth: 4, mantissaBitWidth: 3 }
+      const made = (signed: boolean) =>
+        Effect.gen(function* () {
+          const bitWidth = signed ? 8 : 7
+          const actQuant = pipe(FloatOcp.FpOCPActPerTensorFloat, Injector.let({ ...bits, bitWidth, signed }))
+          const act = yield* Activation.quantIdentity({ actQuant })
+          return (yield* Onnx.toQonnx(Model.sequential({ act }), { inputShape: [2, 4] })).graph.node
+        })
+      const [relu, quant] = yield* made(false)
+      expect([relu?.opType, quant?.opType]).toEqual(["Relu", "FloatQuant"])
+      expect(relu?.input).toEqual(["input"])
+      expect(quant?.input[0]).toBe(relu?.output[0])
+      expect((yield* made(true)).map(({ opType }) => opType)).toEqual(["FloatQuant"])
     })
   )
 
