@@ -17,6 +17,7 @@ import * as State from "../src/nn/State.ts"
 import type * as Stored from "../src/tensor/Stored.ts"
 import { numbersFrom } from "./KernelLaws.ts"
 import * as Law from "./Law.ts"
+import { answerOf, difference as differs, textOf } from "./StateBits.ts"
 
 // ---- subjects -----------------------------------------------------------------------------------------------
 
@@ -53,40 +54,6 @@ export const handling: Handling = {
   }
 }
 
-// ---- bits ---------------------------------------------------------------------------------------------------
-
-/** A state as text, in hexadecimal: equal texts are equal bits. */
-const textOf = (state: Stored.Tensors): ReadonlyArray<string> =>
-  Object.entries(state)
-    .map(
-      ([name, { dtype, shape, data }]) =>
-        `${name} ${dtype} [${shape}] ${Array.from(data, (b) => b.toString(16).padStart(2, "0")).join("")}`
-    )
-    .sort()
-
-const differs = (got: ReadonlyArray<string>, wanted: ReadonlyArray<string>): string | undefined => {
-  const wrong = wanted.findIndex((one, i) => one !== got[i])
-  if (wrong !== -1) return `${(got[wrong] ?? "nothing").slice(0, 120)}, not ${(wanted[wrong] as string).slice(0, 120)}`
-  return got.length === wanted.length ? undefined : `there is ${got[wanted.length]?.slice(0, 80)} besides`
-}
-
-/** What a layer answers, with its scales and widths, as bits. */
-const answered = (
-  subject: Handling,
-  layer: Layer.Layer,
-  x: tf.Tensor,
-  mode: Layer.Mode = Layer.evaluation
-): Effect.Effect<ReadonlyArray<string>, unknown> =>
-  Effect.map(subject.forward(layer, x, mode), (y) => {
-    const tensors = Layer.tensorsIn(y)
-    const bits = tensors.map((tensor) => {
-      const data = tensor.dataSync() as Float32Array
-      return `[${tensor.shape}] ${Array.from(new Uint32Array(data.buffer, data.byteOffset, data.length), (b) => b.toString(16)).join(" ")}`
-    })
-    tf.dispose([...tensors])
-    return bits
-  })
-
 // ---- cases --------------------------------------------------------------------------------------------------
 
 interface Case {
@@ -105,6 +72,14 @@ const inputOf = ({ input }: Stateful, seed: number): Effect.Effect<tf.Tensor, ne
     }),
     (x) => Effect.sync(() => x.dispose())
   )
+
+/** What a layer answers, with its scales and widths, as bits. */
+const answered = (
+  subject: Handling,
+  layer: Layer.Layer,
+  x: tf.Tensor,
+  mode: Layer.Mode = Layer.evaluation
+): Effect.Effect<ReadonlyArray<string>, unknown> => Effect.map(subject.forward(layer, x, mode), answerOf)
 
 /** A layer that has seen a few batches in training. */
 const trained = (subject: Stateful, { steps, seed }: Case): Effect.Effect<Layer.Layer, unknown, Scope.Scope> =>

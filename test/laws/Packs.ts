@@ -19,6 +19,7 @@ import * as Resolution from "./ResolutionPack.ts"
 import * as Rounding from "./RoundingPack.ts"
 import * as State from "./StatePack.ts"
 import * as TensorQuantizer from "./TensorQuantizerPack.ts"
+import * as Transform from "./TransformPack.ts"
 
 export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Backends.pack),
@@ -40,5 +41,6 @@ export const packs: ReadonlyArray<Pack.Any> = [
   Pack.any(Rounding.pack),
   Pack.any(Rounding.stochastic),
   Pack.any(State.pack),
-  Pack.any(TensorQuantizer.pack)
+  Pack.any(TensorQuantizer.pack),
+  Pack.any(Transform.pack)
 ]

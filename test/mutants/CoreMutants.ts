@@ -331,4 +331,88 @@ const layers: ReadonlyArray<Mutant> = [
   }
 ]
 
-export const mutants: ReadonlyArray<Mutant> = [...quantizers, ...quantTensors, ...injectors, ...proxies, ...layers]
+const transforms: ReadonlyArray<Mutant> = [
+  {
+    name: "a fork takes the original's tensors",
+    file: "src/nn/Fork.ts",
+    text: "leaf instanceof tf.Tensor ? (tf.keep(leaf.clone()) as Leaf) : leaf",
+    instead: "leaf instanceof tf.Tensor ? (tf.keep(leaf) as Leaf) : leaf",
+    packs: ["TransformLaws"],
+    law: "the model that goes in keeps its bits"
+  },
+  {
+    name: "a fork learns with the quantizers of the original",
+    file: "src/nn/Fork.ts",
+    text: "({ ...proxy, cell, modules: MutableRef.make(modules) })",
+    instead: "({ ...proxy, modules: MutableRef.make(cell && modules) })",
+    packs: ["TransformLaws"],
+    law: "the answer is a model of its own"
+  },
+  {
+    name: "a fork keeps what it has begun with",
+    file: "src/nn/Fork.ts",
+    text: "(states) => Effect.sync(() => [...states.values()].forEach(released))",
+    instead: "(states) => Effect.sync(() => [...states.values()].slice(1).forEach(released))",
+    packs: ["TransformLaws"],
+    law: "nothing is left of a step"
+  },
+  {
+    name: "a fork calls its quantizers something else",
+    file: "src/nn/ForkedLayer.ts",
+    text: "mine === undefined ? [] : [[name, mine] as const]",
+    instead: 'mine === undefined ? [] : [[name.replace("Quant", "Quantizer"), mine] as const]',
+    packs: ["TransformLaws"],
+    law: "parameters keep their names"
+  },
+  {
+    name: "what is learned is let go only at a good end",
+    file: "src/ptq/Learn.ts",
+    text: "({ reached }) => Effect.sync(() => tf.dispose([...tensorsOf(reached)]))",
+    instead:
+      '({ reached }, exit) => Effect.sync(() => void (exit._tag === "Success" && tf.dispose([...tensorsOf(reached)])))',
+    packs: ["TransformLaws"],
+    law: "a step that fails has changed nothing"
+  },
+  {
+    name: "an interruption lets nothing go",
+    file: "src/ptq/Learn.ts",
+    text: "({ reached }) => Effect.sync(() => tf.dispose([...tensorsOf(reached)]))",
+    instead:
+      '({ reached }, exit) => Effect.sync(() => void (String(exit).includes("Interrupt") || tf.dispose([...tensorsOf(reached)])))',
+    packs: ["TransformLaws"],
+    law: "an interrupted step has changed nothing"
+  },
+  {
+    name: "a rotation is another one each time",
+    file: "src/ptq/Rotate.ts",
+    text: "Random.split(Random.make(seed), name)",
+    instead: "Random.split(Random.make(seed + (globalThis.rotations = (globalThis.rotations ?? 0) + 1)), name)",
+    packs: ["TransformLaws"],
+    law: "the same model gives the same bits"
+  },
+  {
+    name: "an equalized channel keeps its bias",
+    file: "src/ptq/Equalize.ts",
+    text: "bias.data.map((value, i) => value * (by[i] as number))",
+    instead: "bias.data.map((value) => value)",
+    packs: ["TransformLaws"],
+    law: "the float network computes the same"
+  },
+  {
+    name: "a merged mean is not scaled",
+    file: "src/ptq/MergeMath.ts",
+    text: "(bias[i] as number) - (mean[i] as number) * s",
+    instead: "(bias[i] as number) - (mean[i] as number)",
+    packs: ["TransformLaws"],
+    law: "the float network computes the same"
+  }
+]
+
+export const mutants: ReadonlyArray<Mutant> = [
+  ...quantizers,
+  ...quantTensors,
+  ...injectors,
+  ...proxies,
+  ...layers,
+  ...transforms
+]
