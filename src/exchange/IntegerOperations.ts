@@ -14,11 +14,13 @@ import * as Resize from "./IntegerResize.ts"
 import * as Thresholds from "./IntegerThresholds.ts"
 import * as Transposed from "./IntegerTransposed.ts"
 
-const times = (a: Float64Array, b: Float64Array): Float64Array =>
-  Float64Array.from({ length: Math.max(a.length, b.length) }, (_, i) => {
-    const [x, y] = [a, b].map((all) => all[all.length === 1 ? 0 : i] as number) as [number, number]
-    return x * y
-  })
+type Numbers = Float32Array | Float64Array
+
+/** Of two lists, each of one number for all or of one for each channel, what is made of those that belong together. */
+const paired = (a: Numbers, b: Numbers, f: (x: number, y: number) => number): Float64Array => {
+  const at = (all: Numbers, i: number): number => all[all.length === 1 ? 0 : i] as number
+  return Float64Array.from({ length: Math.max(a.length, b.length) }, (_, i) => f(at(a, i), at(b, i)))
+}
 
 /** The exponents of numbers that are all powers of two. */
 const shiftsOf = (multiplier: Float64Array): Int32Array | undefined => {
@@ -87,9 +89,7 @@ const rescaling = (
   to: Program.Meaning,
   rounding: Graph.Rounding
 ): Extract<Program.Operation, { op: "rescale" }> => {
-  const count = Math.max(from.scale.length, to.scale.length)
-  const pick = ({ scale }: Program.Meaning, i: number): number => scale[scale.length === 1 ? 0 : i] as number
-  const multiplier = Float64Array.from({ length: count }, (_, i) => pick(from, i) / pick(to, i))
+  const multiplier = paired(from.scale, to.scale, (a, b) => a / b)
   const { low, high } = to
   const zeros = { zeroPoint: from.zeroPoint, newZeroPoint: to.zeroPoint }
   return { op: "rescale", multiplier, shift: shiftsOf(multiplier), rounding, ...zeros, low, high }
@@ -108,7 +108,7 @@ const products = (
     operation.weight,
     isTransposed ? operation.groups : undefined
   )
-  const sums = times(input.scale, scale)
+  const sums = paired(input.scale, scale, (a, b) => a * b)
   const bias = Constants.biasOf(node, operation.bias, sums, biases)
   const bounds = isTransposed
     ? Transposed.bounds({ ...operation, weight, bias }, input)
@@ -155,8 +155,8 @@ export const lowered = (
       if (from.zeroPoint.data.some((z) => z !== 0)) throw refusal(node, "it cuts integers with a zero-point")
       if (grid.rounding === "other") throw refusal(node, "it rounds in a way that integers do not know")
       const meaning = meaningOf(node, grid, rank)
-      const cut = meaning.scale.map((s, i) => wholePower((from.scale.data[i] ?? Number.NaN) / s))
-      const exact = { ...meaning, scale: x.scale.map((s, i) => s / (cut[cut.length === 1 ? 0 : i] as number)) }
+      const cut = paired(from.scale.data, meaning.scale, (a, b) => wholePower(a / b))
+      const exact = { ...meaning, scale: paired(x.scale, cut, (a, b) => a / b) }
       return { operation: rescaling(x, exact, grid.rounding), meaning: exact }
     }
     case "linear":

@@ -191,13 +191,16 @@ const truncate =
       return builder.node("Mul", [near, step], `${name}.evened`)
     }
     const even = isUneven ? whole() : x
-    const half = grid.scale.data.map((scale, i) => {
-      const lower = (scale - (from.scale.data[i] as number)) / 2
+    // one scale may become one for each channel, and they one
+    const most = grid.scale.data.length === 1 ? from.scale : grid.scale
+    const at = ({ data }: Graph.Numbers, i: number): number => data[data.length === 1 ? 0 : i] as number
+    const half = most.data.map((_, i) => {
+      const lower = (at(grid.scale, i) - at(from.scale, i)) / 2
       return rounding === "floor" ? -lower : lower
     })
     if (!isCut || half.every((h) => h === 0))
       return quantize(opset)(place, even, isCut ? { ...grid, rounding: "nearest" } : grid, axis)
-    const offset = numbers("half", { shape: grid.scale.shape, data: half })
+    const offset = numbers("half", { shape: most.shape, data: half })
     const moved = builder.node("Add", [even, offset], `${name}.moved`)
     return quantize(opset)(place, moved, { ...grid, rounding: "nearest" }, axis)
   }

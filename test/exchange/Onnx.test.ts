@@ -239,6 +239,43 @@ onBackends("a truncation with a scale for each channel", () => {
     )
 })
 
+onBackends("a truncation to scales of channels", () => {
+  for (const floatToIntImplType of ["floor", "ceil"] as const)
+    scoped(`of integers that have one scale is what the model does: ${floatToIntImplType}`, () =>
+      Effect.gen(function* () {
+        const shape = [2, 6, 6, 4]
+        const truncQuant = pipe(
+          ScaledInt.ShiftRoundSaturateTo8bit,
+          Injector.let({ bitWidth: 4, floatToIntImplType, collectStatsSteps: 2, scalingPerOutput: "channel" }),
+          Injector.merge(
+            Injector.make({ scalingPerOutputChannelShape: [1, 1, 1, 4], scalingStatsPermuteDims: [3, 0, 1, 2] })
+          ),
+          Injector.merge(Injector.make({ perChannelBroadcastableShape: [1, 1, 1, 4] }))
+        )
+        const act = pipe(FixedPoint.Int8ActPerTensorFixedPoint, collected)
+        const model = Model.sequential({
+          act: yield* Activation.quantIdentity({ actQuant: act, returnQuantTensor: true }),
+          cut: yield* Truncated.quantAccumulator({ truncQuant })
+        })
+        // channels of different sizes are cut by different amounts
+        const drawn = (seed: number) =>
+          owned(() => tf.tidy(() => tf.mul(Networks.drawn(seed, shape), [1, 0.5, 0.25, 0.125])))
+        for (const seed of [1, 2, 3]) yield* ownedValue(Layer.forward(model, yield* drawn(seed), Layer.training))
+        const x = yield* drawn(9)
+        const y = QuantTensor.dequantized(yield* ownedValue(Layer.forward(model, x)))
+        const bytes = yield* Onnx.exportQcdq(model, { inputShape: shape })
+        const theirs = yield* inRuntime(bytes, x, "disabled")
+        // zeros have a sign in floats alone
+        const wanted = [...y.dataSync()].map((v) => v + 0)
+        expect([...theirs.dataSync()].map((v) => v + 0)).toEqual(wanted)
+        const network = yield* IntegerNetwork.of(model, shape)
+        expect(new Set(network.output.scale).size).toBeGreaterThan(1)
+        const { data, meaning } = yield* IntegerNetwork.run(network, x.dataSync() as Float32Array)
+        expect([...data].map((q, i) => IntegerNetwork.floatOf(meaning, q, i) + 0)).toEqual(wanted)
+      })
+    )
+})
+
 onBackends("an export", () => {
   scoped("gives the same bytes twice, changes nothing and leaves nothing behind", () =>
     Effect.gen(function* () {
