@@ -75,7 +75,7 @@ const filledOne = (
  * - source:   none
  *
  * @category forks
- * @since 0.4.0
+ * @since 0.5.0
  */
 export const filled = <M extends Layer.Stateful>(
   model: M,

@@ -49,7 +49,7 @@ const step = "Allocate"
  * - source:   Dong et al. 2019, arXiv:1905.03696 (there by the Hessian); Brevitas has none
  *
  * @category choosing
- * @since 0.4.0
+ * @since 0.5.0
  */
 export const allocate =
   <E = never, R = never>(batches: Ptq.Batches<E, R>, options: Options): Ptq.Step<AllocateError | E, R> =>

@@ -189,7 +189,7 @@ const changed = <M extends Ptq.Model>(model: M, change: Change.Change): Effect.E
  * - source:   none
  *
  * @category structure
- * @since 0.4.0
+ * @since 0.5.0
  */
 export const rebuilt =
   (structure: Structure): Ptq.Step<RebuildError> =>
