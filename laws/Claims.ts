@@ -232,6 +232,23 @@ export const learnedScale: Condition = ({ facts: { scale, zeroPoint, slot } }) =
   return zeroPoint.from === "zero" ? undefined : "its zero-point moves with the scale"
 }
 
+/** A zero-point is learned, which stands in no other place. */
+export const learnedZeroPoint: Condition = ({ facts }) => {
+  if (facts.zeroPoint.from !== "learned") return "its zero-point is not learned"
+  return rangeOf(facts) === undefined ? "the declaration does not tell its range" : undefined
+}
+
+/** What is learned begins as the largest magnitude: a percentile as high as that is the largest of as few elements as a test has. */
+export const beginning: Condition = ({ facts: { scale, slot } }) => {
+  if (slot === "truncation") return "its scale is that of the bits dropped"
+  if (scale?.pre !== undefined) return "another scale rounds"
+  if (scale?.origin !== "learned") return "its scale is not learned, from a statistic on"
+  if (scale.restriction !== "float") return `what is learned is not the scale: it is a ${scale.restriction}`
+  return ["max |x|", "99.999 percentile of |x|"].includes(scale.statistic ?? "")
+    ? undefined
+    : `nothing is known of what it begins as, ${scale.statistic ?? "unnamed"}`
+}
+
 /** Beyond the range, values are its ends. */
 export const saturating: Condition = ({ facts, clamp }) => {
   if (rangeOf(facts) === undefined) return "the declaration does not tell its range"

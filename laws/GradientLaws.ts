@@ -11,6 +11,7 @@ import * as GradientLook from "./GradientLook.ts"
 import * as Look from "./Look.ts"
 import * as QuantizerLaw from "./QuantizerLaw.ts"
 import * as Sample from "./Sample.ts"
+import type * as Subject from "./Subject.ts"
 
 const { close, flowing, gradientsOf, passedOn, unremarkable, upstream } = GradientLook
 const { equal, every, look, onGrid, positionOf, tidied } = Look
@@ -154,6 +155,15 @@ const relativeStep = ({ learned }: GradientLook.Gradients): number =>
     .filter(({ name }) => name.startsWith("scalingImpl"))
     .reduce((sum, { value, gradient }) => sum + value.reduce((s, v, i) => s + v * (gradient?.[i] ?? 0), 0), 0)
 
+/** Whether an element is cut off; at the very ends it depends on how its position is rounded, and nothing is answered. */
+const cutOff = (ready: Subject.Ready, seen: Look.Look, i: number): boolean | undefined => {
+  const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+  const code = Math.round(Look.codeOf(seen, i))
+  const rounded = positionOf(seen, i)
+  if (Math.abs(Math.abs(rounded - code) - 0.5) < 1e-3) return undefined
+  return (code === low && rounded < low - 0.5) || (code === high && rounded > high + 0.5)
+}
+
 /** The gradient of a learned scale is that of learned step sizes. */
 export const learnedScale: QuantizerLaw.Any = QuantizerLaw.forAll(
   {
@@ -165,14 +175,10 @@ export const learnedScale: QuantizerLaw.Any = QuantizerLaw.forAll(
   flowing,
   (ready, { x, dy }) => {
     const seen = look(ready, x)
-    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
     const terms = [...x.values.keys()].map((i) => {
-      const code = Math.round(Look.codeOf(seen, i))
-      // at the very ends it depends on how the position is rounded whether it lies inside
-      const rounded = positionOf(seen, i)
-      if (Math.abs(Math.abs(rounded - code) - 0.5) < 1e-3) return undefined
-      const clamped = (code === low && rounded < low - 0.5) || (code === high && rounded > high + 0.5)
-      const through = !clamped || ready.promised.clamp === "passes"
+      const stops = cutOff(ready, seen, i)
+      if (stops === undefined) return undefined
+      const through = !stops || ready.promised.clamp === "passes"
       return (dy[i] as number) * ((seen.value[i] as number) - (through ? (x.values[i] as number) : 0))
     })
     if (terms.includes(undefined)) return true
@@ -183,6 +189,36 @@ export const learnedScale: QuantizerLaw.Any = QuantizerLaw.forAll(
       0
     )
     return Math.abs(found - wanted) <= 2e-5 * size || `one relative step of the scales changes ${found}, not ${wanted}`
+  }
+)
+
+/** A zero-point moves what is cut off, and nothing else: what is not is rounded where it was. */
+export const learnedZeroPoint: QuantizerLaw.Any = QuantizerLaw.forAll(
+  {
+    name: "learned zero-point",
+    states:
+      "sum(sgn(p) dp) = -sum(dy_i), x_i beyond the range (TensorClamp), or 0 (TensorClampSte), p what lies below 0, low < z < high",
+    claimed: "of integers with a learned zero-point whose clamp is one of these",
+    conditions: [Claims.learnedZeroPoint, Claims.knownClamp]
+  },
+  flowing,
+  (ready, { x, dy }) => {
+    const seen = look(ready, x)
+    const [low, high] = Claims.rangeOf(ready.promised.facts) ?? [0, 0]
+    // a zero-point at an end of the range may have been cut off itself
+    if (onGrid(seen).length < seen.x.length || seen.zeroPoint.some((z) => !(z > low && z < high))) return true
+    const cut = [...x.values.keys()].map((i) => cutOff(ready, seen, i))
+    if (cut.includes(undefined)) return true
+    const stops = ready.promised.clamp === "stops"
+    const wanted = cut.reduce<number>((sum, one, i) => sum - (one && stops ? (dy[i] as number) : 0), 0)
+    const found = gradientsOf(ready, x, dy)
+      .learned.filter(({ name }) => name.startsWith("zeroPointImpl"))
+      .reduce(
+        (sum, { value, gradient }) => sum + value.reduce((s, v, i) => s + (v < 0 ? -1 : 1) * (gradient?.[i] ?? 0), 0),
+        0
+      )
+    const size = dy.reduce((sum, v) => sum + v, 0)
+    return Math.abs(found - wanted) <= 2e-5 * size || `the gradient is ${found}, not ${wanted}`
   }
 )
 
@@ -225,5 +261,6 @@ export const all: ReadonlyArray<QuantizerLaw.Any> = [
   minifloat,
   linear,
   learnedScale,
+  learnedZeroPoint,
   differences
 ]

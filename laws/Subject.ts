@@ -155,6 +155,19 @@ const owned = <A extends tf.TensorContainer>(make: () => A) =>
 const copied = (tree: Tree.Memory): Tree.Memory =>
   Tree.map(tree, (leaf) => (typeof leaf === "number" ? leaf : tf.clone(leaf)))
 
+/** What a quantizer has learned in its first step of training; its tensors belong to the caller. */
+export const begun = (
+  quantizer: TensorQuantizer,
+  x: tf.Tensor,
+  external: External
+): Pick<State, "parameters" | "memory"> => {
+  const start: State = { parameters: quantizer.parameters, memory: quantizer.memory, training: true, tracked: [x] }
+  const first: State = { ...start, ...quantizer.prepare(start) }
+  const [, memory] = quantizer.apply(first, x, external)
+  const { parameters, memory: collected } = quantizer.prepare({ ...first, memory })
+  return { parameters: copied(parameters) as Tree.Parameters, memory: copied(collected) }
+}
+
 /** Brings a quantizer to evaluation, after a step of training on an example of its input. */
 const readied = (
   promised: Promised,
@@ -173,13 +186,8 @@ const readied = (
           )
         : plain
     })
-    const trained = (): Record<string, tf.Tensor> => {
-      const start: State = { parameters: quantizer.parameters, memory: quantizer.memory, training: true, tracked: [x] }
-      const first: State = { ...start, ...quantizer.prepare(start) }
-      const [, memory] = quantizer.apply(first, x, external)
-      const { parameters, memory: collected } = quantizer.prepare({ ...first, memory })
-      return { parameters: copied(parameters), memory: copied(collected) } as unknown as Record<string, tf.Tensor>
-    }
+    const trained = (): Record<string, tf.Tensor> =>
+      begun(quantizer, x, external) as unknown as Record<string, tf.Tensor>
     const failed = failing(promised.facts.name, shape)
     const state = yield* Effect.acquireRelease(
       Effect.try({ try: () => tf.tidy(trained) as unknown as Pick<State, "parameters" | "memory">, catch: failed }),

@@ -7,7 +7,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as GradientLaws from "../../laws/GradientLaws.ts"
 import type * as QuantizerLaw from "../../laws/QuantizerLaw.ts"
-import { altered, declared, resolved, type Subject } from "../../laws/Subject.ts"
+import { altered, begun, declared, resolved, type Subject } from "../../laws/Subject.ts"
 import * as Laws from "../../laws/TensorQuantizerLaws.ts"
 import type { Quantized, TensorQuantizer } from "../../src/core/TensorQuantizer.ts"
 import * as Catalogue from "../../src/quant/Catalogue.ts"
@@ -19,6 +19,8 @@ const entry = (name: string): Subject => declared(Catalogue.entries[name] as Par
 const following = entry("Int8WeightPerTensorFloat")
 /** Its scale is learned, so that values lie beyond its range. */
 const learned = entry("Int8WeightPerTensorFloatMSE")
+/** Its zero-point is learned. */
+const lying = entry("ShiftedUint8ActPerTensorFloat")
 const float = entry("Fp8e4m3WeightPerTensorFloat")
 
 /** A quantizer that answers something else. */
@@ -43,6 +45,17 @@ const overwriting = (x: tf.Tensor): void => {
   const backend = tf.backend() as unknown as { typedArrayFromHeap: (x: tf.Tensor) => Float32Array }
   backend.typedArrayFromHeap(x)[0] = 7
 }
+
+/** Begins anew with each tensor. */
+const forgetful = (quantizer: TensorQuantizer): TensorQuantizer => ({
+  ...quantizer,
+  apply: (state, x, external) => {
+    const { parameters, memory } = begun(quantizer, x, external ?? {})
+    return state.training
+      ? quantizer.apply(state, x, external)
+      : quantizer.apply({ ...state, parameters, memory }, x, external)
+  }
+})
 
 const table: ReadonlyArray<readonly [QuantizerLaw.Any, string, Subject]> = [
   [
@@ -97,6 +110,12 @@ const table: ReadonlyArray<readonly [QuantizerLaw.Any, string, Subject]> = [
     })
   ],
   [Laws.traceless, "a tensor is kept", valued(following, (y) => tf.add(y, tf.keep(tf.scalar(0))))],
+  [
+    Laws.beginning,
+    "half of it",
+    answering(entry("Fp8e4m3OCPActPerTensorFloat"), ({ scale }) => ({ scale: tf.mul(scale, 0.5) }))
+  ],
+  [Laws.beginning, "whatever comes", altered(entry("Int8ActPerTensorFloat"), forgetful)],
   [GradientLaws.finite, "the root of 0", valued(following, (y, x) => tf.add(y, tf.sqrt(tf.mul(x, 0))))],
   [GradientLaws.inside, "twice", valued(learned, leaking)],
   [GradientLaws.beyond, "not masked", valued(learned, leaking)],
@@ -113,6 +132,7 @@ const table: ReadonlyArray<readonly [QuantizerLaw.Any, string, Subject]> = [
     )
   ],
   [GradientLaws.learnedScale, "the scale is not learned", valued(learned, (y, x) => leaking(Gradient.stopped(y), x))],
+  [GradientLaws.learnedZeroPoint, "it is not learned", valued(lying, (y, x) => leaking(Gradient.stopped(y), x))],
   [GradientLaws.differences, "the scale is not learned", valued(learned, (y, x) => leaking(Gradient.stopped(y), x))]
 ]
 
@@ -122,6 +142,7 @@ const good = [
   "Int8WeightPerChannelFloatMSE",
   "Int8ActPerTensorFloat",
   "Uint8ActPerTensorFloat",
+  "ShiftedUint8ActPerTensorFloat",
   "Int8BiasPerTensorFloatInternalScaling",
   "TruncTo8bit",
   "Int4WeightPerTensorFloatDecoupled",

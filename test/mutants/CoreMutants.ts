@@ -127,6 +127,23 @@ const quantizers: ReadonlyArray<Mutant> = [
       "return [{ value, scale: tf.mul(scale, 1.1), zeroPoint, bitWidth }, Brick.remembered(state.memory, after)]",
     packs: ["TensorQuantizerLaws"],
     law: "minifloats"
+  },
+  {
+    name: "a learned scale begins twice as large",
+    file: "src/core/RuntimeScaling.ts",
+    text: "const value = tf.mul(parameters.value as tf.Tensor, buffer)",
+    instead: "const value = tf.mul(tf.mul(parameters.value as tf.Tensor, 2), buffer)",
+    packs: ["TensorQuantizerLaws"],
+    law: "beginning"
+  },
+  {
+    name: "a zero-point learns the wrong way",
+    file: "src/core/ScaleShift.ts",
+    text: "const shifted = tf.add(tf.div(v, scale), low)",
+    instead:
+      "const once = tf.div(v, scale), shifted = tf.add(tf.customGrad((y: any) => ({ value: y.clone(), gradFunc: (dy: any) => tf.neg(dy) }))(once), low)",
+    packs: ["TensorQuantizerLaws"],
+    law: "learned zero-point"
   }
 ]
 
