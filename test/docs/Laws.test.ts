@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Loop from "../../docs/examples/laws/loop.ts"
 import * as Own from "../../docs/examples/laws/own-law.ts"
+import * as OwnStep from "../../docs/examples/laws/own-step.ts"
 import * as Quantizers from "../../docs/examples/laws/quantizers.ts"
 
 const { Law, TensorQuantizerLaws } = all
@@ -29,6 +30,10 @@ describe("the guide to laws", () => {
   it("has tests that pass", async () => {
     expect(Loop.tests.length).toBe(TensorQuantizerLaws.all.length)
     for (const [, run] of Loop.tests) await run()
+  })
+  it("has a step that keeps the laws of steps", async () => {
+    expect(OwnStep.tests.length).toBe(all.TransformLaws.all.length)
+    for (const [, run] of OwnStep.tests) await run()
   })
   it("claims and disclaims", async () => {
     expect((await Law.verdict(TensorQuantizerLaws.sign, Loop.subject)).kind).toBe("kept")
