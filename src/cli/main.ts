@@ -29,4 +29,4 @@ const breve = Command.make("breve").pipe(
 // effect's own wizard asks questions, and this terminal reads no answers
 const config = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Wizard) })
 
-pipe(Command.run(breve, { version: "0.4.0" }), Effect.provide(Layer.merge(Node.layer, config)), Node.runMain)
+pipe(Command.run(breve, { version: "0.5.0" }), Effect.provide(Layer.merge(Node.layer, config)), Node.runMain)
